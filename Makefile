@@ -1,0 +1,71 @@
+# make serve   the book on http://127.0.0.1:8000 (another port: make serve PORT=8080)
+# make book    only build it, into _build/html
+# make test    everything that is tested (make -k test: go on after a stage that fails)
+# make lab     the chapters in JupyterLab
+# make strip   take outputs out of the notebooks, as they are committed
+# make picture remake the README's picture from the built book
+# make clean   remove what was built
+# Each makes .venv first if it has to.
+
+PORT ?= 8000
+PYTHON3 ?= python3
+BIN := .venv/bin
+NOTEBOOKS := $(wildcard book/*.ipynb)
+# What differs from machine to machine and says nothing to a reader. Cells keep their ids, so that diffs stay small.
+STRIP := $(BIN)/nbstripout --keep-id --extra-keys "metadata.language_info metadata.vscode cell.metadata.execution"
+
+.PHONY: serve port book test test-unit test-notebooks test-browser chromium lab strip picture clean
+
+serve: port book
+	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html >/dev/null
+
+# Asked before the build, not after minutes of it.
+port: .venv/.stamp
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
+	  { echo "Port $(PORT) is taken (or not allowed). Choose another: make serve PORT=8080"; exit 1; }
+
+# -W: a warning is a broken link, reference or cell, so it fails the build; --keep-going shows all of them first.
+book: .venv/.stamp
+	@$(BIN)/jupyter-book build . -W --keep-going
+
+# Ordered: what is missing or quick to fail comes first.
+test: chromium test-unit test-notebooks test-browser
+	@echo "All tests passed."
+
+chromium: .venv/.stamp
+	@$(BIN)/python tests/browser/chromium.py
+
+test-unit: .venv/.stamp
+	@$(BIN)/python -m pytest -q tests/unit
+
+# With outputs stripped, nbval runs every cell and fails on errors; the chapters' asserts hold their claims.
+test-notebooks: book
+	@$(STRIP) --verify $(NOTEBOOKS) || { echo "These notebooks carry outputs: make strip"; exit 1; }
+	@$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=60 book
+	@$(BIN)/python -m pytest -q tests/notebooks
+
+test-browser: chromium book
+	@$(BIN)/python -m pytest -q tests/browser
+
+lab: .venv/.stamp
+	@$(BIN)/jupyter lab book
+
+strip: .venv/.stamp
+	@$(STRIP) $(NOTEBOOKS)
+
+picture: chromium book
+	@$(BIN)/python tests/browser/picture.py
+
+clean:
+	rm -rf _build .pytest_cache .hypothesis .coverage
+
+.venv/.stamp: requirements.txt pyproject.toml
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed (make PYTHON3=/path/to/python3.11 chooses one)."; exit 1; }
+	@$(PYTHON3) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing: install it (on Debian and Ubuntu the package is python3-venv)."; exit 1; }
+	@echo "Installing the book's packages into .venv (a few minutes, once)"
+	@$(PYTHON3) -m venv .venv
+	@$(BIN)/python -m pip install -qq -r requirements.txt
+	@touch $@

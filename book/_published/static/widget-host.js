@@ -1,0 +1,166 @@
+// @ts-check
+/**
+ * Mounts the widgets of a published page: no kernel, no server, no other script.
+ *
+ * MyST-NB writes a page's widget models into one script element and each view as another. This file restores the
+ * models, gives them the model interface that anywidget promises to widgets, and renders each view beside its script.
+ * It is a classic script because browsers refuse module scripts on file://; the widgets' own modules are imported from
+ * Blob URLs, which work there.
+ *
+ * `<html data-widget-host>` is "mounting", then "ready" when every view is there; a widget that finds the attribute
+ * knows that no kernel will answer.
+ *
+ * @typedef {{ data: string, path: (string | number)[] }} SavedBuffer  base64, and where it belongs in the state
+ * @typedef {{ model_module: string, model_name: string, state: Record<string, any>, buffers?: SavedBuffer[] }} SavedModel
+ * @typedef {(...args: any[]) => void} Listener
+ */
+(() => {
+  "use strict";
+
+  const root = document.documentElement;
+  root.dataset.widgetHost = "mounting";
+
+  /** @param {string} base64 */
+  const toDataView = (base64) =>
+    new DataView(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+
+  /** Equality by value of what a trait holds; binary values count as equal only when they are the same one.
+   * @param {any} a @param {any} b @returns {boolean} */
+  const same = (a, b) => {
+    if (Object.is(a, b)) return true;
+    const kind = a && Object.getPrototypeOf(a);
+    if (!b || kind !== Object.getPrototypeOf(b) || (kind !== Object.prototype && kind !== Array.prototype)) return false;
+    const keys = Object.keys(a);
+    return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
+  };
+
+  /** What a page needs of a Backbone model: anywidget's promise to widget code. */
+  class Model {
+    /** @param {string} id @param {SavedModel} saved */
+    constructor(id, saved) {
+      this.id = id;
+      this.saved = saved;
+      this.state = saved.state;
+      /** @type {Map<string, Set<Listener>>} */
+      this.listeners = new Map();
+      this.widget_manager = { get_model: getModel };
+      for (const { data, path } of saved.buffers ?? []) {
+        const holder = path.slice(0, -1).reduce((/** @type {any} */ at, key) => at[key], this.state);
+        holder[path[path.length - 1]] = toDataView(data);
+      }
+    }
+    /** @param {string} name */
+    get(name) {
+      return this.state[name];
+    }
+    /** @param {string | Record<string, any>} name @param {any} [value] */
+    set(name, value) {
+      const changes = Object.entries(typeof name === "string" ? { [name]: value } : name).filter(
+        ([key, next]) => !same(this.state[key], next),
+      );
+      // All values first, so that a listener never sees half of a change.
+      for (const [key, next] of changes) this.state[key] = next;
+      for (const [key, next] of changes) this.emit(`change:${key}`, this, next);
+      if (changes.length) this.emit("change", this);
+    }
+    /** @param {string} event @param {any[]} args */
+    emit(event, ...args) {
+      for (const listener of [...(this.listeners.get(event) ?? [])]) listener(...args);
+    }
+    /** @param {string} events one name, or several apart by spaces @param {Listener} listener */
+    on(events, listener) {
+      for (const event of events.split(/\s+/)) {
+        if (!this.listeners.has(event)) this.listeners.set(event, new Set());
+        this.listeners.get(event)?.add(listener);
+      }
+    }
+    /** @param {string | null} [events] all if left out @param {Listener | null} [listener] all if left out */
+    off(events, listener) {
+      for (const event of events ? events.split(/\s+/) : this.listeners.keys()) {
+        if (listener) this.listeners.get(event)?.delete(listener);
+        else this.listeners.delete(event);
+      }
+    }
+    // There is no kernel: nothing to save to, nobody to send to.
+    save_changes() {}
+    send() {}
+  }
+
+  /** @type {Map<string, Model>} */
+  const models = new Map();
+
+  /** @param {string} id with or without the "IPY_MODEL_" that references carry */
+  async function getModel(id) {
+    const model = models.get(id.replace("IPY_MODEL_", ""));
+    if (!model) throw new Error(`no widget model ${id} in this page`);
+    return model;
+  }
+
+  // A page never takes a widget away, so nothing is ever aborted, and the clean-up functions that widgets return
+  // have no occasion to run.
+  const signal = new AbortController().signal;
+
+  /** @template T @param {(key: any) => T} make @returns {(key: any) => T} the same, made once a key */
+  const once = (make) => {
+    const made = new Map();
+    return (key) => (made.has(key) ? made.get(key) : made.set(key, make(key)).get(key));
+  };
+
+  const importSource = once((/** @type {string} */ source) =>
+    import(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))));
+
+  const addStyle = once((/** @type {string} */ css) =>
+    document.head.append(Object.assign(document.createElement("style"), { textContent: css })));
+
+  /** The widget's definition, with `initialize` done: once a model, however many views it has. */
+  const initialized = once(async (/** @type {Model} */ model) => {
+    const { default: exported } = await importSource(model.get("_esm"));
+    const widget = typeof exported === "function" ? await exported() : exported;
+    await widget.initialize?.({ model, signal });
+    return widget;
+  });
+
+  /** @param {HTMLElement} el @param {string} kind @param {string} text */
+  const note = (el, kind, text) =>
+    el.replaceChildren(Object.assign(document.createElement("p"), { className: `widget-host-${kind}`, textContent: text }));
+
+  /** @param {string} id @param {HTMLElement} el */
+  async function mount(id, el) {
+    let name = "here";
+    try {
+      const model = await getModel(id);
+      const { model_module: from, model_name: kind } = model.saved;
+      name = (model.get("_anywidget_id") ?? kind).split(".").pop();
+      if (from === "anywidget") {
+        if (model.get("_css")) addStyle(model.get("_css"));
+        const widget = await initialized(model);
+        await widget.render?.({ model, el, signal });
+      } else if (from === "@jupyter-widgets/controls" && (kind === "VBoxModel" || kind === "HBoxModel")) {
+        el.classList.add(kind === "VBoxModel" ? "widget-host-column" : "widget-host-row");
+        await Promise.all(model.get("children").map((/** @type {string} */ child) =>
+          mount(child, el.appendChild(document.createElement("div")))));
+      } else {
+        note(el, "unsupported", "This control needs a running notebook: open the chapter in Jupyter to use it.");
+        return;
+      }
+      el.dataset.widgetMounted = "true";
+    } catch (error) {
+      console.error(error);
+      note(el, "error", `The widget ${name} could not be shown: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
+    const { state } = JSON.parse(script.textContent ?? "{}");
+    for (const [id, saved] of Object.entries(state)) models.set(id, new Model(id, saved));
+  }
+  const views = [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')];
+  Promise.all(views.map((script) => {
+    const el = document.createElement("div");
+    el.className = "widget-host-view";
+    script.after(el);
+    return mount(JSON.parse(script.textContent ?? "{}").model_id, el);
+  })).then(() => {
+    root.dataset.widgetHost = "ready";
+  });
+})();

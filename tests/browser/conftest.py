@@ -1,0 +1,112 @@
+"""What the browser tests share: a real Chromium, the built book, and a record of what went wrong in a page."""
+
+import functools
+import http.server
+import os
+import threading
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import chromium
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+HERE = ("127.0.0.1", "localhost")
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No other host can be reached, whatever asks: what a page gets, it got from the book.
+    "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in HERE),
+]
+
+
+class Opened(NamedTuple):
+    """A page and what was noticed in it since it was opened."""
+
+    page: Page
+    foreign: list[str]  # addresses of requests to other hosts, all of them blocked
+    problems: list[str]  # console errors and warnings, and exceptions that nothing caught
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = chromium.find()
+    # Chromium refuses to start its sandbox as root.
+    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built book."""
+    site = Path(__file__).parents[2] / "_build" / "html"
+    if not (site / "index.html").is_file():
+        pytest.fail(f"the book is not built: {site} has no index.html; run make book")
+    return site
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A function that serves a folder and gives its address, without a slash at the end."""
+    servers = []
+
+    def serve(folder: Path) -> str:
+        handler = functools.partial(QuietHandler, directory=str(folder))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def server(site, serve) -> str:
+    """The address of the built book."""
+    return serve(site)
+
+
+@pytest.fixture
+def page(browser):
+    """A function that opens an address in a fresh profile: page(url, viewport=..., color_scheme=..., ...) -> Opened."""
+    contexts = []
+
+    def page(url: str, **options) -> Opened:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        opened = Opened(context.new_page(), [], [])
+
+        def note_request(request):
+            address = urlsplit(request.url)
+            if address.hostname and address.hostname not in HERE:
+                opened.foreign.append(request.url)
+
+        def note_message(message):
+            if message.type in ("error", "warning"):
+                opened.problems.append(f"{message.type}: {message.text}")
+
+        context.on("request", note_request)
+        context.on("console", note_message)
+        context.on("weberror", lambda error: opened.problems.append(f"exception: {error.error}"))
+        opened.page.goto(url)
+        return opened
+
+    yield page
+    for context in contexts:
+        context.close()
