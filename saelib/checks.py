@@ -1,0 +1,63 @@
+"""What an argument has to be, said once: every check names the argument, the value it got and what was expected."""
+
+import math
+from numbers import Integral, Real
+
+import torch
+
+
+def matrix(name: str, value: object, columns: int | None = None, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """`value` if it is a non-empty floating-point tensor (of `dtype`) of shape (rows, `columns`); else ValueError."""
+    expected = f"a {dtype or 'floating-point'} tensor of shape (n, {'d' if columns is None else columns})"
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(f"{name} is of type {type(value).__name__}; expected {expected}")
+    if not value.is_floating_point() or dtype not in (None, value.dtype):
+        raise ValueError(f"{name} has dtype {value.dtype}; expected {expected}")
+    if value.ndim != 2 or (columns is not None and value.shape[1] != columns):
+        raise ValueError(f"{name} has shape {tuple(value.shape)}; expected {expected}")
+    if value.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(value.shape)}, so it is empty; expected at least one row and column")
+    return value
+
+
+def finite(name: str, value: torch.Tensor) -> torch.Tensor:
+    """`value` if it holds neither NaN nor infinity; else ValueError, with the place of the first one."""
+    good = torch.isfinite(value)
+    if not good.all():
+        place = tuple((~good).nonzero()[0].tolist())
+        raise ValueError(f"{name} holds {value[place].item()} at {place}; expected finite numbers only")
+    return value
+
+
+def count(name: str, value: object, *, least: int = 1, most: int | None = None, why: str = "") -> int:
+    """`value` as an int if it is a whole number of at least `least` (and at most `most`); else ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
+    if most is not None and value > most:
+        raise ValueError(f"{name} is {value!r}; expected at most {most}{', ' + why if why else ''}")
+    return int(value)
+
+
+def seed(value: object) -> int:
+    """`value` as an int if torch can start its random numbers from it; else ValueError."""
+    return count("seed", value, least=0, most=2**63 - 1)
+
+
+def number(
+    name: str, value: object, *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> float:
+    """`value` as a float if it is finite, greater than `above`, at least `least`, at most `most`; else ValueError."""
+    bounds = {"above": above, "of at least": least, "of at most": most}
+    bound = " and".join(f" {words} {limit}" for words, limit in bounds.items() if limit is not None)
+    try:
+        real = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number too large for a float
+        real = math.inf
+    if (
+        not math.isfinite(real)
+        or (above is not None and real <= above)
+        or (least is not None and real < least)
+        or (most is not None and real > most)
+    ):
+        raise ValueError(f"{name} is {value!r}; expected a finite number{bound}")
+    return real

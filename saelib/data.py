@@ -1,0 +1,39 @@
+"""Data for the chapters: real or made, as tensors whose shapes are said."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class Pictures(NamedTuple):
+    """Small square pictures and what each shows.
+
+    x: (n, pixels) float32 in [0, 1], a picture a row; 0 is blank paper, 1 is full ink.
+    label: (n,) int64, what each picture shows.
+    """
+
+    x: torch.Tensor
+    label: torch.Tensor
+
+    def one_of_each(self) -> "Pictures":
+        """The first picture of each kind, in the order of their labels."""
+        first = torch.stack([(self.label == kind).nonzero()[0, 0] for kind in self.label.unique()])
+        return Pictures(self.x[first], self.label[first])
+
+
+def digits() -> tuple[Pictures, Pictures]:
+    """Handwritten digits of 8x8 pixels: 1,500 to train on, 297 held out.
+
+    They are scikit-learn's copy of the UCI "optical recognition of handwritten digits" test set (Alpaydin and Kaynak,
+    1998): a bitmap of 32x32 pixels, counted down to 8x8 blocks of 4x4, so that an entry is a share of ink in
+    sixteenths. The order is shuffled once, always in the same way, so that both parts hold every writer and digit.
+
+    Returns (train, held_out), with x of shapes (1500, 64) and (297, 64).
+    """
+    from sklearn.datasets import load_digits  # half a second to import, and not everyone who uses saelib needs it
+
+    bunch = load_digits()
+    order = torch.randperm(len(bunch.data), generator=torch.Generator().manual_seed(0))
+    x = torch.tensor(bunch.data, dtype=torch.float32)[order] / 16
+    label = torch.tensor(bunch.target, dtype=torch.int64)[order]
+    return Pictures(x[:1500], label[:1500]), Pictures(x[1500:], label[1500:])

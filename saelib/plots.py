@@ -1,0 +1,149 @@
+"""Seaborn figures in one theme, legible on a light and on a dark page.
+
+The four colours have one meaning each through the whole book; saelib/widgets/widgets.css names the same four.
+"""
+
+import hashlib
+import html
+import io
+import itertools
+import math
+import re
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
+from torch import Tensor
+
+from . import checks
+
+# From the colours that Okabe and Ito chose so that colour-blind readers can tell them apart.
+COLOURS = {"input": "#0072b2", "code": "#cc79a7", "reconstruction": "#009e73", "error": "#d55e00"}
+# What is taken away and what is added, with zero between them; the explorables draw signed pictures in the same two.
+SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list(
+    "signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")]
+)
+# Stands for "the colour of the text around the figure", which an SVG can only name once it stands in a page.
+_TEXT = "#010203"
+_INK = "ink"
+_JOINTS = "stroke-linejoin:round;stroke-linecap:butt"
+_numbers = itertools.count(1)
+
+
+def theme() -> None:
+    """Use the book's theme for every figure that is drawn from here on."""
+    sns.set_theme(
+        context="notebook",
+        style="ticks",
+        palette=list(COLOURS.values()),
+        rc={
+            "figure.figsize": (4.8, 3.0),  # inches: small, so that the words are still legible where a phone shrinks it
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            **{name: _TEXT for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")},
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "saelib",
+            "font.family": "sans-serif",
+        },
+    )
+
+
+class Figure:
+    """A finished figure as a notebook shows it: an inline SVG, in the text colour of its page, with words for those who can't see it."""
+
+    def __init__(self, svg: str, alt: str):
+        self.svg, self.alt = svg, alt
+
+    def _repr_html_(self) -> str:
+        return f'<figure class="sae-figure" style="margin:1rem 0" role="img" aria-label="{html.escape(self.alt)}">{self.svg}</figure>'
+
+
+def figure(ax: Axes, alt: str) -> Figure:
+    """Close the figure that `ax` stands in and return it, ready to show.
+
+    Args: ax, any axes of the figure; alt, what the figure shows (not what it is), for a reader who can't see it.
+    Raises ValueError for an empty alt.
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt is {alt!r}; expected a sentence that says what the figure shows")
+    text = io.StringIO()
+    ax.figure.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None})
+    plt.close(ax.figure)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :].replace(_TEXT, "currentColor")
+    width, height = (float(size) for size in re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups())
+    # As wide as it was drawn, or as the page allows. Its style sheet would reach the whole page: what it says goes here.
+    svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', f' style="width:{width * 1.4:.0f}px;max-width:100%;height:auto;{_JOINTS}"', svg, count=1)
+    svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Sharp edges, so that no seams show between the squares of a picture. No other group needs its id.
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg.replace(f'<g id="{_INK}"', '<g shape-rendering="crispEdges"'))
+    # Two figures of a page must not share ids: not the clip paths and glyphs that are referred to, and groups need none.
+    mark = f"sae-{next(_numbers)}-{hashlib.sha256(svg.encode()).hexdigest()[:8]}-"
+    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{mark}", svg)
+    return Figure(svg, alt)
+
+
+def pictures(ink: dict[str, Tensor], signed: dict[str, Tensor] | None = None, *, size: float = 0.46) -> Axes:
+    """Rows of small square pictures, each row under its name.
+
+    Args: ink, name to (n, pixels) from blank paper (0) to full ink (1); signed, the same for rows of weights, with 0 as
+    the ground; size, inches a picture. Returns the last Axes. Raises ValueError where there is no row, a name is
+    in both, n differs, or a row does not hold finite square pictures.
+    """
+    signed = signed or {}
+    rows = {**ink, **signed}
+    if len(rows) < max(1, len(ink) + len(signed)):
+        raise ValueError(f"ink has the rows {list(ink)} and signed {list(signed)}; expected at least one row, and no name in both")
+    for name, x in rows.items():
+        pixels = checks.finite(name, checks.matrix(name, x)).shape[1]
+        if math.isqrt(pixels) ** 2 != pixels:
+            raise ValueError(f"{name} has pictures of {pixels} pixels; expected a square number")
+    if len({len(x) for x in rows.values()}) > 1:
+        raise ValueError(f"the rows hold {({name: len(x) for name, x in rows.items()})} pictures; expected as many in each")
+    n = len(next(iter(rows.values())))
+    # The names take as much room as half a row.
+    fig, axes = plt.subplots(len(rows), n, figsize=(size * n, 1.5 * size * len(rows)), squeeze=False)
+    for (name, x), line in zip(rows.items(), axes):
+        for ax, values in zip(line, x.detach().cpu().numpy()):
+            side = math.isqrt(len(values))
+            picture(ax, np.reshape(values, (side, side)), signed=name in signed)
+        line[0].set_title(name, loc="left", pad=5)
+    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.08, hspace=0.65)
+    return axes[-1, -1]
+
+
+def picture(ax: Axes, values: np.ndarray, *, signed: bool = False) -> Axes:
+    """One picture (height, width) on `ax`: ink on the page's ground, or signed weights with zero as the ground."""
+    if signed:
+        scale = np.abs(values).max() or 1
+        ax.imshow(values, cmap=SIGNED, vmin=-scale, vmax=scale, interpolation="nearest")
+    else:
+        # Squares in the text's colour with a strength, so that ink is dark on light pages and light on dark ones: one
+        # shape for all squares of a strength, in sixteenths, to keep the page small.
+        height, width = values.shape
+        strength = np.clip(np.rint(16 * values), 0, 16)
+        for sixteenths in range(1, 17):
+            corners = np.argwhere(strength == sixteenths) - 0.5
+            if len(corners):
+                square = Path.unit_rectangle()
+                shape = Path.make_compound_path(*[square.transformed(Affine2D().translate(x, y)) for y, x in corners])
+                ax.add_patch(PathPatch(shape, facecolor=_TEXT, alpha=sixteenths / 16, linewidth=0, gid=_INK))
+        ax.set_xlim(-0.5, width - 0.5)
+        ax.set_ylim(height - 0.5, -0.5)
+        ax.set_aspect("equal")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+        spine.set_alpha(0.3)
+    return ax
