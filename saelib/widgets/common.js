@@ -1,0 +1,173 @@
+// What all widgets share: making elements, the frame of an explorable, sliders, pictures, and state kept in the URL.
+
+/**
+ * An element with its properties and children.
+ * Names with a dash (and `role`, `for`) are set as attributes, all others as properties; text is never parsed as HTML.
+ * @param {string} tag
+ * @param {Record<string, any>} [props]
+ * @param {...(Node|string)} children
+ * @returns {any}
+ */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.includes("-") || name === "role" || name === "for") node.setAttribute(name, value);
+    else node[name] = value;
+  }
+  node.append(...children);
+  return node;
+}
+
+let ids = 0;
+/** An id that no other element of the page has. @param {string} stem */
+export const uniqueId = (stem) => `sae-${stem}-${++ids}-${Math.random().toString(36).slice(2, 7)}`;
+
+/** Numbers that came as bytes (little-endian float32). @param {DataView} view @returns {Float32Array} */
+export const floats = (view) => new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+
+/**
+ * The frame that every explorable has: title, question, controls, stage, readout, caption.
+ * The readout's words change at once; the live region repeats them only after the reader pauses, so that a drag is
+ * not read out word by word.
+ * @param {HTMLElement} root
+ * @param {{get: (name: string) => any}} model
+ * @returns {{controls: HTMLElement, stage: HTMLElement, say: (words: string) => void}}
+ */
+export function explorable(root, model) {
+  const heading = uniqueId("title");
+  const controls = el("div", { className: "sae-controls" });
+  const stage = el("div", { className: "sae-stage" });
+  const readout = el("p", { className: "sae-readout", "aria-hidden": "true" });
+  const live = el("p", { className: "sae-unseen", role: "status" });
+  root.append(
+    el("section", { className: "sae sae-explorable", "aria-labelledby": heading },
+      el("p", { className: "sae-title", id: heading }, model.get("title")),
+      el("p", { className: "sae-prediction" }, model.get("prediction")),
+      controls, stage, readout, live,
+      el("p", { className: "sae-caption" }, model.get("caption"))));
+  let timer = 0;
+  return {
+    controls,
+    stage,
+    say(words) {
+      readout.textContent = words;
+      clearTimeout(timer);
+      timer = window.setTimeout(() => { live.textContent = words; }, 500);
+    },
+  };
+}
+
+/**
+ * A labelled slider that says its value in words.
+ * @param {{label: string, min: number, max: number, step?: number, value: number,
+ *          words: (value: number) => string, onInput: (value: number) => void}} options
+ * @returns {{node: HTMLElement, set: (value: number) => void}}
+ */
+export function slider({ label, min, max, step = 1, value, words, onInput }) {
+  const input = el("input", { type: "range", min, max, step, id: uniqueId("slider") });
+  const output = el("output", { for: input.id });
+  const show = () => {
+    output.textContent = words(Number(input.value));
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  const set = (/** @type {number} */ number) => { input.value = String(number); show(); };
+  set(value);
+  input.addEventListener("input", () => { show(); onInput(Number(input.value)); });
+  return { node: el("div", { className: "sae-slider" }, el("label", { for: input.id }, label), input, output), set };
+}
+
+/**
+ * A square picture on a canvas, a pixel a number, drawn sharp at any size.
+ * `ink` pictures go from nothing (0) to full ink (1). `signed` ones show what is added in orange and what is taken away
+ * in blue, and zero as the bare ground; `scale` is the number that gets the full colour.
+ * @param {HTMLCanvasElement} canvas
+ * @param {ArrayLike<number>} pixels
+ * @param {{signed?: boolean, scale?: number}} [options]
+ */
+export function paint(canvas, pixels, { signed = false, scale = 1 } = {}) {
+  const side = Math.round(Math.sqrt(pixels.length));
+  canvas.width = canvas.height = side;
+  canvas.classList.toggle("sae-ink", !signed);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const image = context.createImageData(side, side);
+  for (let i = 0; i < pixels.length; i++) {
+    const colour = !signed ? [0, 0, 0] : pixels[i] > 0 ? [230, 159, 0] : [86, 180, 233];
+    const strength = signed ? Math.abs(pixels[i]) / scale : pixels[i] / scale;
+    image.data.set([...colour, 255 * Math.max(0, Math.min(1, strength))], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/**
+ * A picture with its name under it, framed in the colour of its role.
+ * @param {"input"|"code"|"reconstruction"|"error"} role
+ * @param {string} name
+ * @param {Node} content
+ */
+export const station = (role, name, content) =>
+  el("div", { className: `sae-station sae-${role}` }, el("div", { className: "sae-frame" }, content), el("p", { className: "sae-name" }, name));
+
+/** What stands between two stations: a sign, and a word under it. @param {string} mark @param {string} [word] */
+export const sign = (mark, word = "") => el("div", { className: "sae-sign" }, mark, el("p", { className: "sae-name" }, word));
+
+/**
+ * A feature as it looks everywhere in the book: a brick with its picture, its number, and a bar for how strongly it is
+ * on. Off, it is an outline.
+ * @param {{number: number, picture: ArrayLike<number>, scale: number}} feature `scale`: the activation that fills the bar
+ * @returns {{node: HTMLElement, set: (activation: number) => void}}
+ */
+export function brick({ number, picture, scale }) {
+  const canvas = el("canvas", {});
+  paint(canvas, picture, { signed: true, scale: Math.max(...Array.from(picture, Math.abs)) });
+  const bar = el("span", { className: "sae-bar" });
+  const node = el("div", { className: "sae-brick", role: "img" },
+    canvas, bar, el("span", { className: "sae-name", "aria-hidden": "true" }, `${number}`));
+  const set = (/** @type {number} */ activation) => {
+    node.classList.toggle("sae-on", activation > 0);
+    node.setAttribute("aria-label", `brick ${number}, ${activation > 0 ? `on at ${activation.toFixed(2)}` : "off"}`);
+    bar.style.setProperty("--share", String(Math.min(1, activation / scale)));
+  };
+  set(0);
+  return { node, set };
+}
+
+/**
+ * A row of choices of which one is taken: native radio buttons under a legend.
+ * @param {{label: string, choices: {name: string, face: Node|string}[], value: number, onInput: (index: number) => void}} options
+ *   `name` is what a screen reader says, `face` what is seen
+ * @returns {{node: HTMLElement, set: (index: number) => void}} `set(-1)` takes none
+ */
+export function chooser({ label, choices, value, onInput }) {
+  const group = uniqueId("choice");
+  const inputs = choices.map(({ name }, index) =>
+    el("input", { type: "radio", name: group, "aria-label": name, onchange: () => onInput(index) }));
+  const set = (/** @type {number} */ index) => inputs.forEach((input, i) => { input.checked = i === index; });
+  set(value);
+  return {
+    node: el("fieldset", { className: "sae-chooser" }, el("legend", {}, label),
+      ...choices.map(({ face }, index) => el("label", {}, inputs[index], el("span", { className: "sae-face" }, face)))),
+    set,
+  };
+}
+
+/**
+ * State worth sharing, kept in the URL's hash as `#name=value` on a published page.
+ * In a live notebook the address belongs to the notebook's own program, so there it does nothing.
+ * @param {string} name
+ * @returns {{get: () => string|null, set: (value: string) => void}}
+ */
+export function hashState(name) {
+  const published = () => document.documentElement.dataset.widgetHost !== undefined;
+  const parse = () => new URLSearchParams(location.hash.slice(1));
+  return {
+    get: () => (published() ? parse().get(name) : null),
+    set(value) {
+      if (!published()) return;
+      const state = parse();
+      // A hash that is the address of a passage ("#summary") is no state of ours: it gives way.
+      for (const [key, text] of [...state]) if (text === "") state.delete(key);
+      state.set(name, value);
+      history.replaceState(null, "", `#${state}`);
+    },
+  };
+}

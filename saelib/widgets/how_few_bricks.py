@@ -1,0 +1,52 @@
+"""The explorable *How few bricks?*: a picture rebuilt from its k strongest bricks, out of a poor box or a rich one."""
+
+from collections.abc import Sequence
+
+import torch
+import traitlets
+from torch import Tensor
+
+from .. import checks
+from ..data import Pictures
+from ..models import SparseAutoencoder
+from .base import Explorable, floats, javascript, picture_rows
+
+
+class HowFewBricks(Explorable):
+    """Choose a picture and a box, drag k, and see which bricks rebuild it and what is still missing.
+
+    Args: boxes, sparse autoencoders on the same pictures, poorest first; pictures, those to choose from; mean (d_in,),
+    the average picture, which the error is measured against; k, the most bricks that the slider allows; start, where it
+    stands at first.
+    Raises ValueError for shapes that do not fit each other.
+    """
+
+    _esm = javascript("how_few_bricks.js")
+    boxes = traitlets.List().tag(sync=True)  # for each box: how many bricks it holds
+    labels = traitlets.List().tag(sync=True)
+    k = traitlets.Int().tag(sync=True)
+    start = traitlets.Int().tag(sync=True)
+    # The mean and the pictures; then for each box its offset, its bricks, and the pictures' codes.
+    numbers = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, boxes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int):
+        if not boxes:
+            raise ValueError("boxes is empty; expected at least one SparseAutoencoder")
+        x = picture_rows(pictures, boxes[0].d_in)
+        if mean.shape != x.shape[1:]:
+            raise ValueError(f"mean has shape {tuple(mean.shape)}; expected {tuple(x.shape[1:])}, one number a pixel")
+        numbers = [mean, x]
+        with torch.no_grad():
+            for box in boxes:
+                numbers += [box.b_dec, box.W_dec, box.encode(x)]
+        super().__init__(
+            title="How few bricks?",
+            prediction="How many bricks until you can read the digit? Make a guess, then drag.",
+            caption="Both boxes are allowed equally few bricks. The rich box rebuilds the digit better, because it holds a brick for "
+            "almost every stroke: orange is ink that a brick adds, blue is ink that it takes away.",
+            boxes=[box.d_sae for box in boxes],
+            labels=pictures.label.tolist(),
+            k=checks.count("k", k, most=min(box.d_sae for box in boxes), why="the bricks in the poorest box"),
+            start=checks.count("start", start, most=k),
+            numbers=floats(*numbers),
+        )
