@@ -16,9 +16,17 @@ class Pictures(NamedTuple):
     label: torch.Tensor
 
     def one_of_each(self) -> "Pictures":
-        """The first picture of each kind, in the order of their labels."""
-        first = torch.stack([(self.label == kind).nonzero()[0, 0] for kind in self.label.unique()])
-        return Pictures(self.x[first], self.label[first])
+        """The most typical picture of each kind, nearest to the mean of its kind, in the order of their labels."""
+        return Pictures(self.x[self.typical()], self.label[self.typical()])
+
+    def typical(self) -> torch.Tensor:
+        """Where in x the pictures of `one_of_each` stand: (kinds,) int64."""
+        places = []
+        for kind in self.label.unique():
+            own = (self.label == kind).nonzero().ravel()
+            distance = (self.x[own] - self.x[own].mean(dim=0)).square().sum(dim=1)
+            places.append(own[distance.argmin()])
+        return torch.stack(places)
 
 
 def digits() -> tuple[Pictures, Pictures]:

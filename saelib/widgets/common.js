@@ -66,18 +66,19 @@ export function explorable(root, model) {
 export function slider({ label, min, max, step = 1, value, words, onInput }) {
   const input = el("input", { type: "range", min, max, step, id: uniqueId("slider") });
   const output = el("output", { for: input.id });
-  const show = () => {
-    output.textContent = words(Number(input.value));
+  // The handle stands on the nearest step; the words are those of the number itself.
+  const show = (/** @type {number} */ number) => {
+    output.textContent = words(number);
     input.setAttribute("aria-valuetext", output.textContent);
   };
-  const set = (/** @type {number} */ number) => { input.value = String(number); show(); };
+  const set = (/** @type {number} */ number) => { input.value = String(number); show(number); };
   set(value);
-  input.addEventListener("input", () => { show(); onInput(Number(input.value)); });
+  input.addEventListener("input", () => { show(Number(input.value)); onInput(Number(input.value)); });
   return { node: el("div", { className: "sae-slider" }, el("label", { for: input.id }, label), input, output), set };
 }
 
 /**
- * A square picture on a canvas, a pixel a number, drawn sharp at any size.
+ * A square picture on a canvas, a pixel a number.
  * `ink` pictures go from nothing (0) to full ink (1). `signed` ones show what is added in orange and what is taken away
  * in blue, and zero as the bare ground; `scale` is the number that gets the full colour.
  * @param {HTMLCanvasElement} canvas
@@ -107,6 +108,21 @@ export function paint(canvas, pixels, { signed = false, scale = 1 } = {}) {
 export const station = (role, name, content) =>
   el("div", { className: `sae-station sae-${role}` }, el("div", { className: "sae-frame" }, content), el("p", { className: "sae-name" }, name));
 
+/**
+ * An error in words: the squared error of a copy as a share of what the average picture gets wrong.
+ * @param {ArrayLike<number>} picture @param {ArrayLike<number>} copy @param {ArrayLike<number>} mean
+ */
+export function errorInWords(picture, copy, mean) {
+  const percent = Math.round((100 * squaredError(picture, copy)) / squaredError(picture, mean));
+  return percent > 100 ? `Error: ${percent}%, worse than answering with the average digit.` : `Error: ${percent}%.`;
+}
+
+/** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
+export const squaredError = (a, b) => Array.from(a).reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0);
+
+/** "a 3", but "an 8". @param {number} digit */
+export const article = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
+
 /** What stands between two stations: a sign, and a word under it. @param {string} mark @param {string} [word] */
 export const sign = (mark, word = "") => el("div", { className: "sae-sign" }, mark, el("p", { className: "sae-name" }, word));
 
@@ -120,11 +136,13 @@ export function brick({ number, picture, scale }) {
   const canvas = el("canvas", {});
   paint(canvas, picture, { signed: true, scale: Math.max(...Array.from(picture, Math.abs)) });
   const bar = el("span", { className: "sae-bar" });
+  const strength = el("span", { className: "sae-strength", "aria-hidden": "true" });
   const node = el("div", { className: "sae-brick", role: "img" },
-    canvas, bar, el("span", { className: "sae-name", "aria-hidden": "true" }, `${number}`));
+    canvas, bar, el("span", { className: "sae-name", "aria-hidden": "true" }, `#${number}`), strength);
   const set = (/** @type {number} */ activation) => {
     node.classList.toggle("sae-on", activation > 0);
     node.setAttribute("aria-label", `brick ${number}, ${activation > 0 ? `on at ${activation.toFixed(2)}` : "off"}`);
+    strength.textContent = activation > 0 ? `× ${activation.toFixed(1)}` : "";
     bar.style.setProperty("--share", String(Math.min(1, activation / scale)));
   };
   set(0);

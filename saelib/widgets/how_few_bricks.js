@@ -1,4 +1,4 @@
-import { brick, chooser, el, explorable, floats, hashState, paint, sign, slider, station } from "./common.js";
+import { article, brick, chooser, el, errorInWords, explorable, floats, hashState, paint, sign, slider, station } from "./common.js";
 
 /** @typedef {{size: number, offset: Float32Array, bricks: Float32Array[], codes: Float32Array[]}} Box */
 
@@ -9,9 +9,6 @@ import { brick, chooser, el, explorable, floats, hashState, paint, sign, slider,
  */
 const strongest = (code, k) =>
   Array.from(code.keys()).filter((i) => code[i] > 0).sort((a, b) => code[b] - code[a]).slice(0, k);
-
-/** @param {Float32Array} a @param {Float32Array} b */
-const squaredDistance = (a, b) => a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0);
 
 /** @param {{get: (name: string) => any}} model */
 function read(model) {
@@ -47,7 +44,7 @@ export default {
     const fits = (/** @type {number} */ i, /** @type {number} */ length) => Number.isInteger(saved[i]) && saved[i] >= 0 && saved[i] < length;
     const state = saved.length === 3 && fits(0, pictures.length) && fits(1, boxes.length) && fits(2, most + 1)
       ? { picture: saved[0], box: saved[1], k: saved[2] }
-      : { picture: 0, box: boxes.length - 1, k: model.get("start") };
+      : { picture: model.get("first"), box: boxes.length - 1, k: model.get("start") };
 
     const original = el("canvas");
     const rebuilt = el("canvas");
@@ -57,7 +54,7 @@ export default {
     const boxTitle = el("p", { className: "sae-label" });
     const shelf = el("div", { className: "sae-shelf", "aria-hidden": "true" });
     stage.append(
-      el("div", { className: "sae-row sae-stations" }, station("input", "the digit", original), sign("≈"),
+      el("div", { className: "sae-row sae-stations" }, station("input", "the digit", original), sign("="),
         station("reconstruction", "rebuilt", rebuilt), sign("+"), station("error", "still missing", missing)),
       usedTitle, used, boxTitle, shelf);
     /** @type {{node: HTMLElement, set: (activation: number) => void}[]} */
@@ -79,7 +76,7 @@ export default {
       for (const i of chosen) box.bricks[i].forEach((/** @type {number} */ value, /** @type {number} */ p) => { copy[p] += code[i] * value; });
       paint(original, picture);
       paint(rebuilt, copy);
-      paint(missing, picture.map((value, p) => value - copy[p]), { signed: true });
+      paint(missing, picture.map((value, p) => value - copy[p]), { signed: true, scale: 0.7 });
       shelved.forEach(({ set }, i) => set(chosen.includes(i) ? code[i] : 0));
       used.replaceChildren(...chosen.map((number) => {
         const { node, set } = brick({ number, picture: box.bricks[number], scale: scales[state.box] });
@@ -88,9 +85,9 @@ export default {
       }));
       usedTitle.textContent = chosen.length > 0
         ? "The bricks that it is built from, strongest first:"
-        : "No bricks yet: this is what the box starts every picture from.";
-      const left = Math.round((100 * squaredDistance(picture, copy)) / squaredDistance(picture, mean));
-      say(`${chosen.length} of ${box.size} bricks rebuild this ${labels[state.picture]}. Still missing: ${left}% of all that tells it from the average digit.`);
+        : "No bricks yet: every copy from this box starts from this picture.";
+      const spared = state.k > chosen.length ? ` (${state.k} were allowed, but no more were of use)` : "";
+      say(`${chosen.length} of ${box.size} bricks${spared} rebuild this ${labels[state.picture]}. ${errorInWords(picture, copy, mean)}`);
     }
 
     function change(/** @type {Partial<typeof state>} */ news) {
@@ -108,7 +105,7 @@ export default {
     controls.append(
       chooser({
         label: "Digit", value: state.picture, onInput: (picture) => change({ picture }),
-        choices: pictures.map((picture, i) => ({ name: `a ${labels[i]}`, face: thumbnail(picture) })),
+        choices: pictures.map((picture, i) => ({ name: article(labels[i]), face: thumbnail(picture) })),
       }).node,
       chooser({
         label: "Box", value: state.box, onInput: (box) => change({ box }),

@@ -16,8 +16,8 @@ class HowFewBricks(Explorable):
     """Choose a picture and a box, drag k, and see which bricks rebuild it and what is still missing.
 
     Args: boxes, sparse autoencoders on the same pictures, poorest first; pictures, those to choose from; mean (d_in,),
-    the average picture, which the error is measured against; k, the most bricks that the slider allows; start, where it
-    stands at first.
+    the average picture, which the error is measured against; k, the most bricks that the slider allows; start, where the
+    slider stands at first, and first, which of the pictures is shown.
     Raises ValueError for shapes that do not fit each other.
     """
 
@@ -26,10 +26,13 @@ class HowFewBricks(Explorable):
     labels = traitlets.List().tag(sync=True)
     k = traitlets.Int().tag(sync=True)
     start = traitlets.Int().tag(sync=True)
+    first = traitlets.Int().tag(sync=True)
     # The mean and the pictures; then for each box its offset, its bricks, and the pictures' codes.
     numbers = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, boxes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int):
+    def __init__(
+        self, boxes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int, first: int = 0
+    ):
         if not boxes:
             raise ValueError("boxes is empty; expected at least one SparseAutoencoder")
         x = picture_rows(pictures, boxes[0].d_in)
@@ -42,11 +45,12 @@ class HowFewBricks(Explorable):
         super().__init__(
             title="How few bricks?",
             prediction="How many bricks until you can read the digit? Make a guess, then drag.",
-            caption="Both boxes are allowed equally few bricks. The rich box rebuilds the digit better, because it holds a brick for "
-            "almost every stroke: orange is ink that a brick adds, blue is ink that it takes away.",
+            caption="On a brick, orange is ink that it adds and blue ink that it takes away; the number and the bar under it say how "
+            "strongly it is used. An error of 0% is a perfect copy; 100% is what answering with the average digit would give.",
             boxes=[box.d_sae for box in boxes],
             labels=pictures.label.tolist(),
             k=checks.count("k", k, most=min(box.d_sae for box in boxes), why="the bricks in the poorest box"),
             start=checks.count("start", start, most=k),
+            first=checks.count("first", first, least=0, most=len(x) - 1),
             numbers=floats(*numbers),
         )

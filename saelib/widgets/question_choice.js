@@ -42,7 +42,7 @@ function choice({ type, note, toTexts, fromTexts }) {
         // Where several can be chosen, each piece of feedback says which of them it speaks of.
         ...(several ? [el("span", {}, "“", ...markup(option.text), "”"), " – "] : []),
         ...(option.misconception
-          ? [several ? "misconception: " : "Misconception: ", el("em", {}, ...markup(option.misconception)), ". "] : []),
+          ? [several ? "a common mix-up: " : "A common mix-up: ", el("em", {}, ...markup(option.misconception)), ". "] : []),
         ...markup(option.feedback)]);
       if (several && missing)
         paragraphs.unshift([missing === 1 ? "1 right answer is missing." : `${missing} right answers are missing.`]);

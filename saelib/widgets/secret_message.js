@@ -1,4 +1,4 @@
-import { chooser, el, explorable, floats, hashState, paint, sign, slider, station } from "./common.js";
+import { article, chooser, el, errorInWords, explorable, floats, hashState, paint, sign, slider, squaredError, station } from "./common.js";
 import { forward, readLayers } from "./network.js";
 import { pad } from "./pad.js";
 
@@ -25,8 +25,8 @@ function read(model) {
   return { labels, samples: model.get("samples"), encoder, decoder, pictures, mean };
 }
 
-/** @param {Float32Array} a @param {Float32Array} b */
-const squaredError = (a, b) => a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0);
+/** How many of the codes stand on the plane: more would cover each other. */
+const SHOWN = 150;
 const short = (/** @type {number} */ value) => value.toFixed(1).replace("-", "−");
 
 export default {
@@ -54,7 +54,7 @@ export default {
     const restored = el("canvas");
     const dot = svg("circle", { r: 3, class: "sae-dot" });
     const plane = svg("svg", { viewBox: "0 0 100 100", class: "sae-plane", "aria-hidden": "true" },
-      ...codes.map((code, i) => {
+      ...codes.slice(0, SHOWN).map((code, i) => {
         const { x, y } = toPlane(code);
         return svg("text", { x: x.toFixed(1), y: y.toFixed(1) }, String(labels[i]));
       }), dot);
@@ -66,15 +66,15 @@ export default {
       dot.setAttribute("cx", x);
       dot.setAttribute("cy", y);
       message.forEach((value, axis) => sliders[axis].set(value));
-      const nearest = codes.reduce((best, code, i) => (squaredError(code, message) < squaredError(codes[best], message) ? i : best), 0);
       const words = `The message is (${short(message[0])}, ${short(message[1])})`;
-      const neighbour = `The nearest real digit is a ${labels[nearest]}.`;
+      // The chosen digit itself is no neighbour of its own.
+      const others = codes.map((code, i) => ({ distance: squaredError(code, message), label: labels[i], self: pictures[i] === picture }));
+      const near = others.filter(({ self }) => !self).sort((a, b) => a.distance - b.distance).slice(0, 3);
+      const neighbours = `Its neighbours on the map: ${near.map(({ label }) => article(label)).join(", ")}.`;
       board.node.classList.toggle("sae-faded", picture === null);
-      if (picture === null) say(`${words}, set by hand. ${neighbour}`);
-      else {
-        const left = Math.round((100 * squaredError(picture, copy)) / squaredError(picture, mean));
-        say(`${words}. ${neighbour} Lost on the way: ${left}% of all that tells your digit from the average one.`);
-      }
+      if (picture === null) say(`${words}, set by hand, with no drawing behind it. ${neighbours}`);
+      else if (!picture.some((ink) => ink > 0)) say(`${words}: what the encoder makes of an empty page. ${neighbours}`);
+      else say(`${words}. ${neighbours} ${errorInWords(picture, copy, mean)}`);
     }
     /** The first friend writes the message. @param {Float32Array} pixels */
     function write(pixels) {
@@ -97,7 +97,7 @@ export default {
       choices: samples.map((/** @type {number} */ place) => {
         const face = el("canvas");
         paint(face, pictures[place]);
-        return { name: `a ${labels[place]}`, face };
+        return { name: article(labels[place]), face };
       }),
     });
     const sliders = ["First number", "Second number"].map((label, axis) => slider({
@@ -118,9 +118,9 @@ export default {
     const clear = el("button", { type: "button", onclick() { choices.set(-1); board.show(new Float32Array(mean.length)); write(new Float32Array(mean.length)); board.node.focus(); } }, "Clear the pad and draw");
     controls.append(choices.node, clear);
     stage.append(
-      el("div", { className: "sae-row sae-stations sae-message" },
+      el("div", { className: "sae-message" },
         station("input", "the digit: draw here", board.node), sign("→", "encoder"),
-        station("code", "the message: drag the point", plane), sign("→", "decoder"),
+        station("code", "the message: drag the point", plane), sign("←", "decoder"),
         station("reconstruction", "what the decoder draws", restored)),
       ...sliders.map(({ node }) => node));
 

@@ -223,7 +223,7 @@ def test_a_wrong_choice_names_its_misconception_and_gives_nothing_away(quiz_page
     tab = quiz_page()
     answer(tab, PARTS, "A teacher and a pupil")
     expect(status(tab, PARTS)).to_have_text(
-        re.compile(r"^Not quite\. Misconception: needs labels\. Nobody marks.*another try costs nothing\.$")
+        re.compile(r"^Not quite\. A common mix-up: needs labels\. Nobody marks.*another try costs nothing\.$")
     )
     expect(question(tab, PARTS)).not_to_contain_text("trained by one error")
     expect(question(tab, PARTS)).not_to_contain_text("✓")
@@ -243,8 +243,8 @@ def test_several_choices_say_what_is_wrong_and_how_many_are_missing(quiz_page):
     answer(tab, RULES, "More training", "An L2 penalty on the code")
     text = status(tab, RULES).inner_text()
     assert text.startswith("Not quite. 2 right answers are missing.")
-    assert "“More training” – misconception: sparsity comes by itself. Nothing in the error" in text
-    assert "“An L2 penalty on the code” – misconception: small is zero." in text
+    assert "“More training” – a common mix-up: sparsity comes by itself. Nothing in the error" in text
+    assert "“An L2 penalty on the code” – a common mix-up: small is zero." in text
     assert "TopK" not in text and "L1" not in text
     tab.get_by_label("More training").uncheck()
     answer(tab, RULES, "An L1 penalty on the code")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 
-unhurried = settings(deadline=None, max_examples=60)
+unhurried = settings(deadline=None, max_examples=40)
 
 _no_number = st.one_of(
     st.none(), st.booleans(), st.text(max_size=5), st.binary(max_size=5), st.lists(st.integers(), max_size=2),

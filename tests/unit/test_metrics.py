@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from hostile import described, not_a_matrix, refusal, spoiled, unhurried
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from saelib import metrics
 from sklearn.metrics import r2_score
@@ -33,6 +33,12 @@ def test_fvu_is_what_is_missing_to_the_variance_weighted_r2(n, d, seed):
     assert 1 - metrics.fvu(torch.tensor(x), torch.tensor(x_hat)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_fvu_does_not_depend_on_the_unit_of_measurement(unit):
+    x, x_hat = torch.tensor([[0.0, 1.0], [2.0, 5.0]]), torch.tensor([[0.0, 2.0], [2.0, 3.0]])
+    assert metrics.fvu(x * unit, x_hat * unit) == pytest.approx(5 / 10)
+
+
 def test_fvu_keeps_its_digits_far_from_zero_and_over_many_rows():
     x = 1000 + torch.randn(20_000, 3, generator=torch.Generator().manual_seed(0)) * 0.1
     x_hat = x.clone()
@@ -43,6 +49,15 @@ def test_fvu_keeps_its_digits_far_from_zero_and_over_many_rows():
 @pytest.mark.parametrize("x", [torch.zeros(4, 3), torch.full((4, 3), 0.1), torch.tensor([[1.0, 2.0, 1e8]]), torch.full((4, 1), -3e30)])
 def test_fvu_refuses_data_without_variance(x):
     assert "x has no variance (all its rows are equal)" in refusal(lambda: metrics.fvu(x, torch.zeros_like(x)))
+
+
+@unhurried
+@given(st.integers(1, 60), st.floats(-1e6, 1e6))
+@example(3, 0.1)
+@example(10, 0.7)
+def test_fvu_is_not_fooled_by_a_mean_that_was_rounded(n, value):
+    x = torch.full((n, 2), value, dtype=torch.float64)
+    assert "x has no variance" in refusal(lambda: metrics.fvu(x, x + 1))
 
 
 @unhurried

@@ -65,15 +65,19 @@ def test_a_linear_autoencoder_of_two_numbers_gets_as_far_as_pca_on_digits():
 
 
 def test_topk_finds_the_dictionary_that_its_data_was_made_from():
-    random = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(100)  # the model's own seed would start it at the answer
     true = torch.nn.functional.normalize(torch.randn(12, 10, generator=random), dim=1)
     on = torch.rand(4096, 12, generator=random).topk(2, dim=1).indices
     codes = torch.zeros(4096, 12).scatter(1, on, 1 + torch.rand(4096, 2, generator=random))
     x = codes @ true
     sae = SparseAutoencoder(10, 24, TopK(2))
-    train(sae, x, steps=1500, batch_size=256, lr=5e-3, seed=0, progress=False)
-    likeness = (true @ sae.W_dec.detach().T).max(dim=1).values
-    assert likeness.mean() > 0.95
+
+    def likeness() -> float:
+        return (true @ sae.W_dec.detach().T).max(dim=1).values.mean().item()
+
+    assert likeness() < 0.8
+    train(sae, x, steps=600, batch_size=256, lr=1e-2, seed=0, progress=False)
+    assert likeness() > 0.95
     assert metrics.fvu(x, sae(x)) < 0.1
 
 
@@ -274,7 +278,8 @@ def test_a_learning_rate_that_is_none_is_refused(lr):
 @unhurried
 @given(not_a_seed)
 def test_a_seed_that_torch_can_not_take_is_refused(seed):
-    assert refused(seed=seed).startswith(f"seed is {seed!r}; expected ")
+    for source in (noise(), Given([noise(4)] * 20)):
+        assert refused(source, seed=seed).startswith(f"seed is {seed!r}; expected ")
 
 
 @unhurried

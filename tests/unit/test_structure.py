@@ -1,0 +1,93 @@
+"""How the library is built: which room may use which, what it costs to import, and that its two palettes are one."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+import saelib
+from saelib import plots
+
+HERE = Path(saelib.__file__).parent
+ROOMS = re.findall(r"^    (\w+) {2,}\S", saelib.__doc__, flags=re.MULTILINE)
+
+
+def test_every_room_stands_in_the_list_and_nothing_else_does():
+    found = {path.stem for path in HERE.glob("*.py")} | {path.parent.name for path in HERE.glob("*/__init__.py")}
+    assert {*ROOMS, "__init__"} == found and len(ROOMS) == len(set(ROOMS))
+
+
+def used(path: Path) -> set[str]:
+    """The rooms of saelib that a file imports as soon as it is imported itself: everywhere but within functions."""
+    found: set[str] = set()
+    package = ("saelib", *path.relative_to(HERE).parent.parts)
+    nodes: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            found |= {".".join([*base, *filter(None, [node.module]), name.name]) for name in node.names}
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            nodes += ast.iter_child_nodes(node)
+    return {name.split(".")[1] for name in found if name.startswith("saelib.")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_those_above_it(room):
+    files = sorted((HERE / room).glob("*.py")) or [HERE / f"{room}.py"]
+    for path in files:
+        assert used(path) <= {*ROOMS[: ROOMS.index(room)], *([room] if len(files) > 1 else [])}, path.name
+
+
+def test_the_order_of_the_rooms_is_really_looked_at():
+    assert used(HERE / "training.py") == {"checks", "models"}
+    assert {"checks", "models", "sparsity"} <= used(HERE / "storage.py")
+    assert used(HERE / "widgets" / "base.py") >= {"checks", "data"}
+
+
+def test_importing_saelib_brings_in_neither_jupyter_nor_pictures_nor_tables():
+    code = "import saelib, sys, json; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    found = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert {"saelib", "torch", "safetensors"} <= set(found)
+    heavy = {"IPython", "ipywidgets", "anywidget", "traitlets", "matplotlib", "seaborn", "pandas", "sklearn", "skimage", "scipy"}
+    assert heavy & set(found) == set()
+
+
+def test_the_names_that_are_promised_are_there():
+    assert set(saelib.__all__) >= {"Autoencoder", "SparseAutoencoder", "L1", "TopK", "train", "load", "metrics", "data"}
+    assert all(hasattr(saelib, name) for name in saelib.__all__)
+
+
+CSS = (HERE / "widgets" / "widgets.css").read_text(encoding="utf-8")
+JAVASCRIPT = (HERE / "widgets" / "common.js").read_text(encoding="utf-8")
+
+
+def test_the_colours_of_the_figures_are_those_of_the_widgets():
+    for name, colour in plots.COLOURS.items():
+        assert re.findall(rf"--sae-{name}:\s*(#[0-9a-f]+);", CSS) == [colour]
+
+
+def test_signed_pictures_have_the_same_colours_in_figures_and_widgets():
+    ((added, taken),) = re.findall(r"pixels\[i\] > 0 \? \[([\d, ]+)\] : \[([\d, ]+)\]", JAVASCRIPT)
+    for value, canvas in ((1.0, added), (0.0, taken)):
+        assert [round(255 * part) for part in plots.SIGNED(value)] == [*map(int, canvas.split(",")), 255]
+
+
+def luminance(colour: str) -> float:
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in matplotlib.colors.to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_the_four_colours_stand_out_3_to_1_on_light_and_dark_grounds():
+    grounds = re.findall(r"--sae-ground:\s*(#[0-9a-f]+);", CSS)
+    assert len(grounds) == 2
+    for colour in plots.COLOURS.values():
+        for ground in grounds:
+            dim, bright = sorted([luminance(colour), luminance(ground)])
+            assert (bright + 0.05) / (dim + 0.05) >= 3
