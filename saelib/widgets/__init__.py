@@ -2,6 +2,7 @@
 
 from .how_few_bricks import HowFewBricks
 from .quiz import Quiz
+from .review import Review
 from .secret_message import SecretMessage
 
-__all__ = ["HowFewBricks", "Quiz", "SecretMessage"]
+__all__ = ["HowFewBricks", "Quiz", "Review", "SecretMessage"]

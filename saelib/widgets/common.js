@@ -1,5 +1,7 @@
 // What all widgets share: making elements, the frame of an explorable, sliders, pictures, and state kept in the URL.
 
+const CONTROLS = new Set(["a", "button", "input", "select", "summary", "textarea"]);
+
 /**
  * An element with its properties and children.
  * Names with a dash (and `role`, `for`) are set as attributes, all others as properties; text is never parsed as HTML.
@@ -9,11 +11,14 @@
  * @returns {any}
  */
 export function el(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
+  const node = /** @type {any} */ (document.createElement(tag));
   for (const [name, value] of Object.entries(props)) {
     if (name.includes("-") || name === "role" || name === "for") node.setAttribute(name, value);
     else node[name] = value;
   }
+  // The keys pressed in a control are its own: JupyterLab, for which the arrows and Enter move between cells, leaves
+  // them alone where it finds this mark.
+  if (CONTROLS.has(tag) || "tabIndex" in props) node.setAttribute("data-lm-suppress-shortcuts", "true");
   node.append(...children);
   return node;
 }
@@ -21,6 +26,27 @@ export function el(tag, props = {}, ...children) {
 let ids = 0;
 /** An id that no other element of the page has. @param {string} stem */
 export const uniqueId = (stem) => `sae-${stem}-${++ids}-${Math.random().toString(36).slice(2, 7)}`;
+
+/**
+ * The items in an order that looks random and is always the same for a seed (FNV-1a of its text, then mulberry32).
+ * @template T @param {T[]} items @param {string} seed @returns {T[]}
+ */
+export function shuffled(items, seed) {
+  let state = 2166136261;
+  for (const letter of seed) state = Math.imul(state ^ (letter.codePointAt(0) ?? 0), 16777619);
+  const random = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [order[last], order[other]] = [order[other], order[last]];
+  }
+  return order;
+}
 
 /** Numbers that came as bytes (little-endian float32). @param {DataView} view @returns {Float32Array} */
 export const floats = (view) => new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
@@ -65,16 +91,17 @@ export function explorable(root, model) {
  */
 export function slider({ label, min, max, step = 1, value, words, onInput }) {
   const input = el("input", { type: "range", min, max, step, id: uniqueId("slider") });
-  const output = el("output", { for: input.id });
+  // For the eye alone: a screen reader hears the slider's own words, and an <output> would be read out as well.
+  const shown = el("span", { className: "sae-value", "aria-hidden": "true" });
   // The handle stands on the nearest step; the words are those of the number itself.
   const show = (/** @type {number} */ number) => {
-    output.textContent = words(number);
-    input.setAttribute("aria-valuetext", output.textContent);
+    shown.textContent = words(number);
+    input.setAttribute("aria-valuetext", words(number));
   };
   const set = (/** @type {number} */ number) => { input.value = String(number); show(number); };
   set(value);
   input.addEventListener("input", () => { show(Number(input.value)); onInput(Number(input.value)); });
-  return { node: el("div", { className: "sae-slider" }, el("label", { for: input.id }, label), input, output), set };
+  return { node: el("div", { className: "sae-slider" }, el("label", { for: input.id }, label), input, shown), set };
 }
 
 /**

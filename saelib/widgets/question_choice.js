@@ -1,14 +1,14 @@
 // Choosing one option, or any of several.
 
 import { el, uniqueId } from "./common.js";
-import { SIGNS, markup } from "./quiz_markup.js";
+import { SIGNS, markup, mistake, quoted } from "./quiz_markup.js";
 
 /** @typedef {{text: string, right?: boolean, feedback: string, misconception?: string}} Option */
 
 /**
  * Both kinds of choice: they differ in their inputs and in how the chosen texts are written as an answer.
  * @param {{type: "radio"|"checkbox", note?: string, toTexts: (answer: any) => any[], fromTexts: (texts: string[]) => any}} how
- * @returns {import("./quiz.js").Kind}
+ * @returns {import("./question.js").Kind}
  */
 function choice({ type, note, toTexts, fromTexts }) {
   /** @param {any} question @param {any} answer @returns {{chosen: Option[], missing: number}} */
@@ -38,12 +38,12 @@ function choice({ type, note, toTexts, fromTexts }) {
       const several = type === "checkbox";
       // To a wrong answer, only what is wrong in it is said: more would give the right one away.
       const spoken = isRight(question, answer) ? chosen : chosen.filter((option) => !option.right);
-      const paragraphs = spoken.map((option) => [
+      const paragraphs = spoken.map(({ text, misconception, feedback }) => {
         // Where several can be chosen, each piece of feedback says which of them it speaks of.
-        ...(several ? [el("span", {}, "“", ...markup(option.text), "”"), " – "] : []),
-        ...(option.misconception
-          ? [several ? "a common mix-up: " : "A common mix-up: ", el("em", {}, ...markup(option.misconception)), ". "] : []),
-        ...markup(option.feedback)]);
+        const subject = several ? [quoted(text)] : [];
+        if (misconception) return mistake({ misconception, feedback }, ...subject);
+        return [...subject, ...(several ? [" – "] : []), ...markup(feedback)];
+      });
       if (several && missing)
         paragraphs.unshift([missing === 1 ? "1 right answer is missing." : `${missing} right answers are missing.`]);
       return paragraphs;

@@ -1,4 +1,4 @@
-"""Questions as data: how an author writes them, and the check that refuses a malformed one.
+r"""Questions as data: how an author writes them, and the check that refuses a malformed one.
 
 A quiz is a YAML file beside its chapter (or the same data in Python):
 
@@ -20,35 +20,123 @@ A quiz is a YAML file beside its chapter (or the same data in Python):
         anchor: "#the-two-friends"          # optional: the passage to reread, here or in "page.html#passage"
 
 A `single` question has exactly one right option, a `multiple` one at least one right and at least one wrong.
-Texts may hold `code`, *emphasis* and **strong**; everything else in them shows as it is written.
+Texts may hold `code`, *emphasis*, **strong** and formulas in TeX, as $W_{\text{enc}} x$ (a dollar itself is \$);
+everything else in them shows as it is written.
 
-A further kind of question is one more class here, entered in KINDS, and one more module of the page, entered in quiz.js.
+Every question may have a picture, and stand in the chapter's text instead of in its quiz:
+
+        picture: {file: pictures/brick.svg, alt: A brick with two studs}    # svg, png, jpg or webp, at most 100 KB
+        inline: true                        # asked only where a notebook says Quiz(file, only=["intro-guess"])
+
+A guess, before the notebook shows its own result, as Quiz(file, only=["intro-guess"], values={"intro-guess": 100 * error}):
+
+      - id: intro-guess
+        kind: predict
+        inline: true
+        prompt: How much of the picture is lost with 4 bricks instead of 8?
+        min: 0
+        max: 100
+        step: 1
+        unit: "%"                           # optional
+        words: {low: nothing, high: all}    # optional, for the ends of the slider
+        tolerance: 5                        # a guess so near is a good one
+        feedback: Half the bricks lose much less than half, since the first ones say the most.
+        too_low: {misconception: bricks are free, feedback: Four bricks can't be in as many places as eight.}
+        too_high: {misconception: every brick says as much, feedback: The first bricks take the largest part.}
+
+An answer in the reader's own words. An idea is found by any of its words or phrases: whole words in capitals or not, with
+accents or not; `encod*` is every word that begins so.
+
+      - id: intro-own-words
+        kind: own-words
+        prompt: What does the encoder do?
+        ideas:
+          - name: what goes in              # after "your answer does not yet say ..."
+            any: [picture*, image*, input*]
+            feedback: The encoder begins with something. With what?
+          - name: that what comes out is short
+            any: [short*, small*, few numbers, code*]
+            misconception: the encoder makes a copy                       # optional
+            feedback: If as much came out as went in, nothing would be won.
+        enough: 2                           # optional: how many ideas make it right; all, if nothing is said
+        model_answer: It turns a picture into a short code.
+
+A number to write, with a point or a comma. What lies in none of the ranges gets `otherwise`; no two ranges may meet.
+
+      - id: sparse-share-of-zeros
+        kind: number
+        prompt: A code has 64 numbers, and 8 of them are not zero. What share of them is zero?
+        answer: 87.5
+        tolerance: 0.5                      # so far from the answer is still right; 0 for what can be counted
+        unit: "%"                           # optional: stands behind the field, and may be written with the number
+        feedback: 56 of the 64 are zero.
+        wrong:                              # one to eight values that readers write, each with the idea behind it
+          - value: 12.5
+            tolerance: 0.5                  # optional, 0 if nothing is said
+            misconception: counting what is there
+            feedback: That is the share of those in use.
+        otherwise: Count the zeros first, then divide by all 64.
+
+Texts to put in order: 3 to 8, written in the right one. They are found mixed, always in the same way.
+
+      - id: autoencoders-one-step
+        kind: ordering
+        prompt: In which order does an autoencoder learn from a picture?
+        items: [Encode the picture, Decode the code, Compare the two pictures, Change the weights]
+        feedback: Only when a picture came back can it be compared.
+        wrong:                              # one to eight pairs of items that readers swap
+          - before: Decode the code         # put before ...
+            after: Encode the picture       # ... this one, though it belongs after it
+            misconception: the decoder invents
+            feedback: It has nothing to read before the encoder wrote.
+        otherwise: Follow one picture on its way.         # optional: to an order with none of these mistakes
+
+Partners to find: 3 to 6 pairs. A right text is shown in a list: it has no markup there, and is best short.
+
+      - id: autoencoders-who-does-what
+        kind: matching
+        prompt: What does each part do?
+        pairs:
+          - {left: Encoder, right: writes the code}
+          - {left: Decoder, right: reads the code}
+          - {left: Loss, right: measures what got lost}
+        distractors: [knows the labels]     # optional, one to six: offered too, and nobody's partner
+        feedback: Two friends, and one who only measures.
+        wrong:                              # one to twelve pairs that readers put together
+          - left: Loss
+            right: knows the labels
+            misconception: needs labels
+            feedback: The input itself is the target.
+        otherwise: Read the words slowly.   # optional: to a wrong answer with none of these mistakes
+
+A further kind of question is one more class here, entered in KINDS, and one more module of the page, entered in question.js.
 """
 
-import reprlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
+
+from .question_fields import Problem, field_path, is_number, show, text_of
+from .question_matching import Matching
+from .question_math import formulas, mathml
+from .question_number import Number
+from .question_ordering import Ordering
+from .question_picture import FIELD as PICTURE
+from .question_picture import picture_problem, shown_picture
+from .question_predict import Predict, with_value
+from .question_words import OwnWords
 
 TITLE = "Test your understanding"
 
-# A problem is the way to the field, outermost first, and what is wrong there.
-Problem = tuple[tuple[str | int, ...], str]
-
-
-def _text(limit: int) -> dict[str, Any]:
-    return {
-        "type": "string",
-        "maxLength": limit,
-        # Not blank, and no half of a surrogate pair: YAML can write one, but no page can be encoded with it.
-        "pattern": r"\A(?=[\s\S]*\S)[^\ud800-\udfff]*\Z",
-        "description": f"a text of 1 to {limit} characters (in quotes where YAML would read a number, yes or no)",
-    }
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", lambda _, value: is_number(value)),
+)
 
 
 _ID = {
@@ -67,18 +155,23 @@ _ANCHOR = {
 # The fields that a question of any kind has.
 _COMMON = {
     "id": _ID,
-    "prompt": _text(500),
-    "hint": _text(500),
-    "explanation": _text(2000),
+    "prompt": text_of(500),
+    "hint": text_of(500),
+    "explanation": text_of(2000),
     "anchor": _ANCHOR,
+    "picture": PICTURE,
+    "inline": {"type": "boolean", "description": "true or false: whether it is asked in the chapter's text by only="},
 }
+# What no page shows as a text with markup.
+_PLAIN = {"id", "kind", "anchor", "picture", "any"}
 _COMMON_REQUIRED = ("id", "kind", "prompt")
 
 
 class Kind(Protocol):
-    """What quizzes need to know of a kind of question. `fields` are those that only this kind has, all required."""
+    """What quizzes need to know of a kind of question, and the fields that only this kind has."""
 
-    fields: dict[str, Any]
+    fields: dict[str, Any]  # those that it must have
+    optional: dict[str, Any]  # those that it may have
 
     def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
         """What a schema can't say. The question may have other problems too, so nothing in it is certain."""
@@ -93,6 +186,7 @@ class Kind(Protocol):
 class _Choice:
     """What the two kinds of choice share: the options, and an answer as the texts of those chosen."""
 
+    optional: dict[str, Any] = {}
     fields = {
         "options": {
             "type": "array",
@@ -105,10 +199,10 @@ class _Choice:
                 "required": ["text", "feedback"],
                 "additionalProperties": False,
                 "properties": {
-                    "text": _text(300),
+                    "text": text_of(300),
                     "right": {"type": "boolean", "description": "true or false"},
-                    "feedback": _text(1000),
-                    "misconception": _text(80),
+                    "feedback": text_of(1000),
+                    "misconception": text_of(80),
                 },
             },
         }
@@ -125,14 +219,14 @@ class _Choice:
             text = option.get("text")
             if isinstance(text, str):
                 if text.strip() in seen:
-                    yield ("options", index, "text"), f"got {_show(text)} a second time; expected distinct options"
+                    yield ("options", index, "text"), f"got {show(text)} a second time; expected distinct options"
                 seen.add(text.strip())
             if option.get("right") is True and "misconception" in option:
                 yield ("options", index, "misconception"), "unknown field of a right option; only a wrong one has it"
             if option.get("right") is not True and "misconception" not in option:
                 yield (
                     ("options", index, "misconception"),
-                    f"missing; expected a short name of the wrong idea behind this option, {_text(80)['description']}",
+                    f"missing; expected a short name of the wrong idea behind this option, {text_of(80)['description']}",
                 )
         right = sum(isinstance(option, dict) and option.get("right") is True for option in options)
         if not self._may_be_right(right, len(options)):
@@ -171,20 +265,30 @@ class _Multiple(_Choice):
         return answer if isinstance(answer, list) else []
 
 
-KINDS: dict[str, Kind] = {"single": _Single(), "multiple": _Multiple()}
+KINDS: dict[str, Kind] = {
+    "single": _Single(),
+    "multiple": _Multiple(),
+    "number": Number(),
+    "ordering": Ordering(),
+    "matching": Matching(),
+    "predict": Predict(),
+    "own-words": OwnWords(),
+}
 
 
 def read_quiz(source: str | PathLike[str] | list[Any] | dict[str, Any]) -> dict[str, Any]:
     """The quiz in `source`, checked, as {"chapter": ..., "title": ..., "questions": [...]}.
+
+    A question that holds formulas has them in a further field `math`, by their TeX; a picture has its data: address.
 
     `source` is the path of a YAML file, or the same data in Python, or only its list of questions.
     A missing file is a FileNotFoundError; broken YAML is a ValueError with its line; malformed questions are one
     ValueError that names every problem with its file, its question and its field.
     """
     if isinstance(source, (str, PathLike)):
-        where, data = str(source), _load(Path(source))
+        where, folder, data = str(source), Path(source).parent, _load(Path(source))
     else:
-        where, data = "questions", source
+        where, folder, data = "questions", Path(), source
     if isinstance(data, list):
         data = {"chapter": "", "questions": data}
         quiz_problems = _violations(_QUIZ["properties"]["questions"], data["questions"], ("questions",))
@@ -193,11 +297,69 @@ def read_quiz(source: str | PathLike[str] | list[Any] | dict[str, Any]) -> dict[
     lines = [_line(where, None, problem) for problem in quiz_problems]
     questions = data.get("questions") if isinstance(data, dict) else None
     for number, question in enumerate(questions if isinstance(questions, list) else [], start=1):
-        lines += [_line(where, _name(question, number), problem) for problem in _question_problems(question)]
+        lines += [_line(where, _name(question, number), problem) for problem in _question_problems(question, folder)]
     lines += _repeated_ids(where, questions)
     if lines:
         raise ValueError("\n  ".join([f"{where}: {len(lines)} problem{'s' * (len(lines) > 1)} in this quiz", *lines]))
-    return _tidy({"title": TITLE, **data})
+    quiz = _tidy({"title": TITLE, **data})
+    return {**quiz, "questions": [_with_extras(question, folder) for question in quiz["questions"]]}
+
+
+def read_book(folder: str | PathLike[str]) -> list[dict[str, Any]]:
+    """Every quiz of a folder, each `*.quiz.yml` as `read_quiz` gives it, in the order of the files' names.
+
+    A missing folder is a FileNotFoundError. All that is wrong is one ValueError: every problem in every file, and each
+    id that stands in two of them.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {str(folder)!r} (looked in {Path.cwd()})")
+    quizzes: list[dict[str, Any]] = []
+    lines: list[str] = []
+    first: dict[str, Path] = {}
+    for file in sorted(folder.glob("*.quiz.yml")):
+        try:
+            quizzes.append(read_quiz(file))
+        except ValueError as error:
+            lines.append(str(error))
+            continue
+        for question in quizzes[-1]["questions"]:
+            if (other := first.setdefault(question["id"], file)) != file:
+                lines.append(f"{file}, question {question['id']}, id: it stands in {other} too; expected it once in the book")
+    if lines:
+        raise ValueError("\n".join(lines))
+    return quizzes
+
+
+def choose(questions: list[Any], only: Iterable[str] | None = None, values: Mapping[str, Any] | None = None) -> list[Any]:
+    """Those of a quiz's questions that are asked: `only` the named ones in that order, else all that are not inline.
+
+    `values` are the notebook's own results, by question id, for those of the kind `predict`.
+    """
+    known = {question["id"]: question for question in questions}
+    if only is None:
+        names = [name for name, question in known.items() if not question.get("inline")]
+        if not names:
+            raise ValueError(f"every question is inline; name in only= which to ask: {', '.join(known)}")
+    else:
+        names = [only] if isinstance(only, str) else list(only)
+        if not names:
+            raise ValueError(f"only: got no question id; expected some of {', '.join(known)}")
+        for name in names:
+            if name not in known:
+                raise ValueError(f"only: got the question id {name!r}; expected one of {', '.join(known)}")
+            if names.count(name) > 1:
+                raise ValueError(f"only: got the question id {name!r} {names.count(name)} times; expected it once")
+    values = values or {}
+    predicted = [name for name in names if known[name]["kind"] == "predict"]
+    for name in values:
+        if name not in predicted:
+            expected = f"one of {', '.join(predicted)}" if predicted else "none, since no question of the kind predict is asked"
+            raise ValueError(f"values: got the question id {name!r}; expected {expected}")
+    for name in predicted:
+        if name not in values:
+            raise ValueError(f"values: nothing for the question {name!r}; expected the true value, as values={{{name!r}: ...}}")
+    return [with_value(known[name], values[name]) if name in predicted else known[name] for name in names]
 
 
 _QUIZ = {
@@ -207,13 +369,13 @@ _QUIZ = {
     "additionalProperties": False,
     "properties": {
         "chapter": _ID,
-        "title": _text(120),
+        "title": text_of(120),
         "questions": {"type": "array", "minItems": 1, "maxItems": 200, "description": "a list of 1 to 200 questions"},
     },
 }
 
 
-def _question_problems(question: object) -> Iterator[Problem]:
+def _question_problems(question: object, folder: Path) -> Iterator[Problem]:
     kind = KINDS.get(question["kind"]) if _kind_known(question) else None
     schema = {
         "type": "object",
@@ -224,12 +386,43 @@ def _question_problems(question: object) -> Iterator[Problem]:
         "properties": {
             **_COMMON,
             "kind": {"enum": list(KINDS), "description": f"one of {', '.join(KINDS)}"},
-            **(kind.fields if kind else {}),
+            **({**kind.fields, **kind.optional} if kind else {}),
         },
     }
-    yield from _violations(schema, question)
+    problems = list(_violations(schema, question))
     if kind:
-        yield from kind.problems(question)
+        problems += kind.problems(question)
+    yield from problems
+    if problems:
+        # What it holds may be anything, even a list that holds itself: nothing is looked for inside.
+        return
+    for path, text in _marked_up(question):
+        for tex in formulas(text):
+            try:
+                mathml(tex)
+            except ValueError as error:
+                yield path, f"got the formula {show(tex)}: {error}; expected TeX (and \\$ for a dollar)"
+    if "picture" in question and (problem := picture_problem(folder, question["picture"]["file"])):
+        yield ("picture", "file"), problem
+
+
+def _marked_up(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each text that a page shows with its markup, and the way to it."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, (dict, list)):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if name not in _PLAIN:
+                yield from _marked_up(inner, (*path, name))
+
+
+def _with_extras(question: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The question as the page gets it."""
+    math = {tex: mathml(tex) for _, text in _marked_up(question) for tex in formulas(text)}
+    extras: dict[str, Any] = {"math": math} if math else {}
+    if "picture" in question:
+        extras["picture"] = shown_picture(folder, **question["picture"])
+    return {**question, **extras}
 
 
 def _kind_known(question: object) -> bool:
@@ -239,7 +432,7 @@ def _kind_known(question: object) -> bool:
 def _violations(schema: dict[str, Any], value: object, at: tuple[str | int, ...] = ()) -> Iterator[Problem]:
     """Each problem once, in words: the schema's `description` says what was expected."""
     found: dict[Problem, None] = {}
-    for error in Draft202012Validator(schema).iter_errors(value):
+    for error in _Validator(schema).iter_errors(value):
         path = (*at, *error.absolute_path)
         properties = error.schema.get("properties", {})
         if error.validator == "required":
@@ -251,7 +444,7 @@ def _violations(schema: dict[str, Any], value: object, at: tuple[str | int, ...]
                 if field not in properties:
                     found[(*path, field), f"unknown field; expected one of {', '.join(properties)}"] = None
         else:
-            found[path, f"got {_show(error.instance)}; expected {error.schema['description']}"] = None
+            found[path, f"got {show(error.instance)}; expected {error.schema['description']}"] = None
     yield from found
 
 
@@ -263,7 +456,7 @@ def _repeated_ids(where: str, questions: object) -> Iterator[str]:
     )
     for name, times in ids.items():
         if times > 1:
-            yield _line(where, f"question {name}", (("id",), f"got {_show(name)} {times} times; expected it once"))
+            yield _line(where, f"question {name}", (("id",), f"got {show(name)} {times} times; expected it once"))
 
 
 def _name(question: object, number: int) -> str:
@@ -273,15 +466,7 @@ def _name(question: object, number: int) -> str:
 
 def _line(where: str, question: str | None, problem: Problem) -> str:
     path, what = problem
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-    return ", ".join(filter(None, [where, question, field])) + f": {what}"
-
-
-def _show(value: object) -> str:
-    """The value, short, whatever it is: an error should not fill the screen."""
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = 80
-    return short.repr(value)
+    return ", ".join(filter(None, [where, question, field_path(path)])) + f": {what}"
 
 
 def _tidy(data: Any) -> Any:

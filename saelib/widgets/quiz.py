@@ -1,5 +1,6 @@
 """The quiz: many questions in one widget, answered in the page, with or without a kernel."""
 
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -7,44 +8,19 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .base import STYLE, javascript
-from .questions import KINDS, read_quiz
+from .base import javascript, style
+from .questions import KINDS, choose, read_quiz
 
 
-class Quiz(anywidget.AnyWidget):
-    """Questions that say at once why an answer is right or wrong, from a file or from the same data in Python.
+class Asked(anywidget.AnyWidget):
+    """What all widgets that ask questions share: the questions, the reader's answers, and the score of them."""
 
-        quiz = Quiz("autoencoders.quiz.yml")     # the path from the notebook's folder
-        quiz = Quiz([{"id": "...", "kind": "single", "prompt": "...", "options": [...]}])
-        quiz.observe(print, "answers")
+    _css = style("widgets.css", "quiz.css")
 
-    `saelib.widgets.questions` says how questions are written; a malformed one is a ValueError that names it.
-
-    Traits, all in step with the page:
-        answers    what the reader answered, by question id: for `single` the text of the option chosen, for `multiple`
-                   the list of the texts chosen. Assign a new dict to show other answers in the page.
-        score      how many questions are answered rightly
-        total      how many questions there are
-        questions, name, title    what is asked, the chapter it belongs to, the heading
-    """
-
-    _esm = javascript("quiz.js")
-    _css = STYLE + (Path(__file__).parent / "quiz.css").read_text(encoding="utf-8")
-
-    name = traitlets.Unicode(read_only=True).tag(sync=True)
-    title = traitlets.Unicode(read_only=True).tag(sync=True)
     questions = traitlets.List(read_only=True).tag(sync=True)
     answers = traitlets.Dict().tag(sync=True)
     score = traitlets.Int(read_only=True).tag(sync=True)
     total = traitlets.Int(read_only=True).tag(sync=True)
-
-    def __init__(self, source: str | PathLike[str] | list[Any] | dict[str, Any]) -> None:
-        quiz = read_quiz(source)
-        self.set_trait("name", quiz["chapter"])
-        self.set_trait("title", quiz["title"])
-        self.set_trait("questions", quiz["questions"])
-        self.set_trait("total", len(quiz["questions"]))
-        super().__init__()
 
     @traitlets.validate("answers")
     def _check_answers(self, proposal: dict[str, Any]) -> dict[str, Any]:
@@ -64,3 +40,46 @@ class Quiz(anywidget.AnyWidget):
         answered = [question for question in self.questions if question["id"] in self.answers]
         right = [KINDS[question["kind"]].is_right(question, self.answers[question["id"]]) for question in answered]
         self.set_trait("score", sum(right))
+
+
+class Quiz(Asked):
+    """Questions that say at once why an answer is right or wrong, from a file or from the same data in Python.
+
+        quiz = Quiz("autoencoders.quiz.yml")     # the path from the notebook's folder
+        quiz = Quiz([{"id": "...", "kind": "single", "prompt": "...", "options": [...]}])
+        quiz = Quiz("intro.quiz.yml", only=["intro-guess"], values={"intro-guess": 100 * error})
+        quiz.observe(print, "answers")
+
+    `saelib.widgets.questions` says how questions are written; a malformed one is a ValueError that names it. With `only`,
+    the named questions are asked, in that order and without a heading, in the middle of a chapter's text; without it, all
+    that are not `inline`. `values` are the notebook's own results, by id, that questions of the kind `predict` ask for.
+
+    Traits, all in step with the page:
+        answers    what the reader answered, by question id: for `single` the text of the option chosen, for `multiple`
+                   the list of the texts chosen, for `number` that number, for `ordering` the list in the reader's order,
+                   for `matching` a dict of what was put to what, for `predict` {"guess": 34, "first": 70} (without
+                   `first` after one guess), for `own-words` {"text": "...", "mark": "same"} (without `mark` until the
+                   reader has compared it). Assign a new dict to show other answers in the page.
+        score      how many questions are answered rightly
+        total      how many questions there are
+        questions, name, title    what is asked, the chapter it belongs to, the heading
+    """
+
+    _esm = javascript("quiz.js")
+
+    name = traitlets.Unicode(read_only=True).tag(sync=True)
+    title = traitlets.Unicode(read_only=True).tag(sync=True)
+
+    def __init__(
+        self,
+        source: str | PathLike[str] | list[Any] | dict[str, Any],
+        only: Iterable[str] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        quiz = read_quiz(source)
+        questions = choose(quiz["questions"], only, values)
+        self.set_trait("name", quiz["chapter"])
+        self.set_trait("title", quiz["title"] if only is None else "")
+        self.set_trait("questions", questions)
+        self.set_trait("total", len(questions))
+        super().__init__()

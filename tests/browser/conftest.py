@@ -2,7 +2,9 @@
 
 import functools
 import http.server
+import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +13,8 @@ from urllib.parse import urlsplit
 import chromium
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from quizzes import PAGE
+from saelib.widgets.quiz import Quiz
 
 HERE = ("127.0.0.1", "localhost")
 ARGUMENTS = [
@@ -110,3 +114,46 @@ def page(browser):
     yield page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def quiz_folder(tmp_path_factory, serve):
+    """A folder and the address that it is served at."""
+    folder = tmp_path_factory.mktemp("quiz")
+    return folder, serve(folder)
+
+
+@pytest.fixture
+def quiz_page(quiz_folder, page):
+    """A function that publishes a quiz and opens it: quiz_page(questions, answers=..., ...) -> the browser's page.
+
+    `script` runs before the page's own; `published=False` is a live notebook; `within` opens another tab beside a page.
+    """
+
+    def publish(questions, *, answers=None, script=None, published=True, within=None, **options):
+        quiz = questions if isinstance(questions, Quiz) else Quiz(questions)
+        quiz.answers = answers or {}
+        state = quiz.get_state(["_esm", "questions", "answers", "title", "name", "score", "total"])
+        replacements = {
+            "HOST": 'data-widget-host="ready"' if published else "",
+            "STYLE": quiz._css,
+            # A question may hold "</script>"; JSON can write "<" in another way.
+            "STATE": json.dumps(state).replace("<", "\\u003c"),
+        }
+        html = re.sub("HOST|STYLE|STATE", lambda found: replacements[found[0]], PAGE)
+        path, address = quiz_folder
+        (path / "quiz.html").write_text(html, encoding="utf-8")
+        if within:
+            tab = within.context.new_page()
+        else:
+            opened = page("about:blank", **options)
+            tab, problems[:] = opened.page, [opened.problems]
+        if script:
+            tab.add_init_script(script)
+        tab.goto(f"{address}/quiz.html")
+        tab.wait_for_selector("html[data-ready]")
+        return tab
+
+    problems = []
+    yield publish
+    assert problems in ([], [[]])  # console errors and warnings

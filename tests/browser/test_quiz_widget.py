@@ -1,17 +1,18 @@
 """The quiz in a real browser, on a small page with a model that stands in for the notebook's."""
 
 import itertools
-import json
 import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.quiz import Quiz
 
 PARTS = "What are the two main parts of an autoencoder?"
 RULES = "Which of these make a code sparse?"
 SIZE = "What does k count?"
+WRONG_PARTS = '{"answer":"A teacher and a pupil","right":false}'  # as it is kept
 QUESTIONS = [
     {
         "id": "parts",
@@ -67,89 +68,10 @@ QUESTIONS = [
         ],
     },
 ]
-PAGE = """<!doctype html>
-<html lang="en" HOST><meta charset="utf-8"><title>A quiz</title><link rel="icon" href="data:,">
-<meta name="viewport" content="width=device-width">
-<style>STYLE
-  body { margin: 0 auto; padding: 16px; max-width: 800px; background: #fff; }
-  html[data-theme=dark] body { background: #121212; }</style>
-<main id="views"></main>
-<script type="application/json" id="state">STATE</script>
-<script>
-  // As much of a Backbone model as anywidget promises. `saved` is what Python would have been told.
-  const state = JSON.parse(document.getElementById("state").textContent);
-  const listeners = [];
-  window.saved = [];
-  window.model = {
-    get: (name) => state[name],
-    set(name, value) {
-      if (JSON.stringify(state[name]) === JSON.stringify(value)) return;
-      state[name] = value;
-      for (const [event, listener] of [...listeners]) if (event === `change:${name}`) listener();
-    },
-    save_changes: () => window.saved.push(JSON.parse(JSON.stringify(state.answers))),
-    on: (event, listener) => listeners.push([event, listener]),
-    off: (event, listener) => listeners.splice(listeners.findIndex((l) => l[0] === event && l[1] === listener), 1),
-    listeners,
-  };
-  window.show = async () => {
-    const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
-    const el = document.getElementById("views").appendChild(document.createElement("div"));
-    return (await import(url)).default.render({ model: window.model, el });
-  };
-  window.show().then(() => { document.documentElement.dataset.ready = ""; });
-</script></html>"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, serve):
-    """A folder and the address that it is served at."""
-    folder = tmp_path_factory.mktemp("quiz")
-    return folder, serve(folder)
-
-
 @pytest.fixture
-def quiz_page(folder, page):
-    """A function that publishes a quiz and opens it: quiz_page(questions, answers=..., ...) -> the browser's page.
-
-    `script` runs before the page's own; `published=False` is a live notebook; `within` opens another tab beside a page.
-    """
-
-    def publish(questions=QUESTIONS, *, answers=None, script=None, published=True, within=None, **options):
-        quiz = Quiz(questions)
-        quiz.answers = answers or {}
-        state = quiz.get_state(["_esm", "questions", "answers", "title", "name", "score", "total"])
-        replacements = {
-            "HOST": 'data-widget-host="ready"' if published else "",
-            "STYLE": quiz._css,
-            # A question may hold "</script>"; JSON can write "<" in another way.
-            "STATE": json.dumps(state).replace("<", "\\u003c"),
-        }
-        html = re.sub("HOST|STYLE|STATE", lambda found: replacements[found[0]], PAGE)
-        path, address = folder
-        (path / "quiz.html").write_text(html, encoding="utf-8")
-        if within:
-            tab = within.context.new_page()
-        else:
-            opened = page("about:blank", **options)
-            tab, problems[:] = opened.page, [opened.problems]
-        if script:
-            tab.add_init_script(script)
-        tab.goto(f"{address}/quiz.html")
-        tab.wait_for_selector("html[data-ready]")
-        return tab
-
-    problems = []
-    yield publish
-    assert problems in ([], [[]])  # console errors and warnings
-
-
-def question(tab, prompt):
-    return tab.get_by_role("group", name=prompt, exact=True)
-
-
-def status(tab, prompt):
-    return question(tab, prompt).get_by_role("status")
+def quiz_page(quiz_page):
+    """The fixture of all quizzes, with a quiz to open if none is given."""
+    return lambda questions=QUESTIONS, **options: quiz_page(questions, **options)
 
 
 def choose(tab, prompt, *options):
@@ -157,26 +79,9 @@ def choose(tab, prompt, *options):
         question(tab, prompt).get_by_label(option, exact=True).check()
 
 
-def check(tab, prompt):
-    question(tab, prompt).get_by_role("button", name="Check", exact=True).click()
-
-
 def answer(tab, prompt, *options):
     choose(tab, prompt, *options)
     check(tab, prompt)
-
-
-def kept(tab):
-    return tab.evaluate("({...localStorage})")
-
-
-def score(tab):
-    return tab.locator(".sae-quiz-score").first.inner_text()
-
-
-def reload(tab):
-    tab.reload()
-    tab.wait_for_selector("html[data-ready]")
 
 
 def test_a_screen_reader_finds_each_question_by_its_prompt(quiz_page):
@@ -301,7 +206,7 @@ def test_another_choice_takes_the_marks_away_but_not_the_kept_answer(quiz_page):
     expect(status(tab, PARTS)).to_be_empty()
     expect(question(tab, PARTS)).not_to_contain_text("✗")
     expect(tab.get_by_role("link", name="Read the passage again")).to_be_hidden()
-    assert kept(tab) == {"saelib.quiz.parts": '{"answer":"A teacher and a pupil"}'}
+    assert kept(tab) == {"saelib.quiz.parts": WRONG_PARTS}
     choose(tab, PARTS, "A teacher and a pupil")
     check(tab, PARTS)
     expect(status(tab, PARTS)).to_have_text(re.compile("^Not quite"))
@@ -355,7 +260,7 @@ def test_what_is_no_answer_to_this_question_is_ignored(quiz_page, garbage):
     expect(status(tab, PARTS)).to_be_empty()
     assert kept(tab) == {"saelib.quiz.parts": garbage}
     answer(tab, PARTS, "A teacher and a pupil")
-    assert kept(tab) == {"saelib.quiz.parts": '{"answer":"A teacher and a pupil"}'}
+    assert kept(tab) == {"saelib.quiz.parts": WRONG_PARTS}
 
 
 @pytest.mark.parametrize(
@@ -440,7 +345,7 @@ def test_answers_set_from_python_show_and_win_over_kept_ones(quiz_page):
     expect(status(tab, PARTS)).to_be_empty()
     expect(tab.get_by_label("An encoder and a decoder")).not_to_be_checked()
     assert score(tab) == "0 of 3 right"
-    assert kept(tab) == {"saelib.quiz.rules": '{"answer":["More training"]}'}
+    assert kept(tab) == {"saelib.quiz.rules": '{"answer":["More training"],"right":false}'}
 
 
 def test_the_page_and_python_agree_on_every_answer(quiz_page):

@@ -1,12 +1,17 @@
 """Questions as data: what is accepted, and that everything else is refused with an error that says where and what."""
 
+import base64
 import copy
+import json
 import re
+from fractions import Fraction
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from saelib.widgets.question_math import mathml
+from saelib.widgets.question_words import says, words
 from saelib.widgets.questions import KINDS, TITLE, read_quiz
 
 SINGLE = {
@@ -30,6 +35,73 @@ MULTIPLE = {
         {"text": "TopK", "right": True, "feedback": "Yes."},
         {"text": "L2", "feedback": "It shrinks but seldom to zero.", "misconception": "small is zero"},
     ],
+}
+PREDICT = {
+    "id": "guess",
+    "kind": "predict",
+    "prompt": "How much is lost?",
+    "min": 0,
+    "max": 100,
+    "step": 0.5,
+    "unit": "%",
+    "words": {"low": "nothing", "high": "all"},
+    "tolerance": 5,
+    "feedback": "The first bricks say the most.",
+    "too_low": {"misconception": "bricks are free", "feedback": "More."},
+    "too_high": {"misconception": "every brick says as much", "feedback": "Less."},
+}
+WORDS = {
+    "id": "encoder",
+    "kind": "own-words",
+    "prompt": "What does the encoder do?",
+    "ideas": [
+        {"name": "what goes in", "any": ["picture*", "input"], "feedback": "What does it begin with?"},
+        {"name": "what comes out", "any": ["short code", "few num*"], "misconception": "a copy", "feedback": "How long?"},
+    ],
+    "model_answer": "It turns a picture into a short code.",
+}
+NUMBER = {
+    "id": "blank",
+    "kind": "number",
+    "prompt": "What share of the pixels is blank?",
+    "answer": 87.5,
+    "tolerance": 0.5,
+    "unit": "%",
+    "feedback": "Seven of eight.",
+    "wrong": [
+        {"value": 12.5, "tolerance": 0.5, "misconception": "counts what is there", "feedback": "Those are inked."},
+        {"value": 0.875, "misconception": "a share is a percentage", "feedback": "Asked for in per cent."},
+    ],
+    "otherwise": "Count among eight pixels.",
+}
+ORDERING = {
+    "id": "steps",
+    "kind": "ordering",
+    "prompt": "In which order?",
+    "items": ["Encode", "Decode", "Compare", "Change"],
+    "feedback": "So it goes round.",
+    "wrong": [
+        {"before": "Decode", "after": "Encode", "misconception": "the decoder invents", "feedback": "It only reads."},
+        {"before": "Change", "after": "Compare", "misconception": "chance changes", "feedback": "The error says how."},
+    ],
+    "otherwise": "Follow one picture.",
+}
+MATCHING = {
+    "id": "friends",
+    "kind": "matching",
+    "prompt": "What does each do?",
+    "pairs": [
+        {"left": "Encoder", "right": "writes"},
+        {"left": "Decoder", "right": "reads"},
+        {"left": "Loss", "right": "measures"},
+    ],
+    "distractors": ["knows"],
+    "feedback": "So it is.",
+    "wrong": [
+        {"left": "Loss", "right": "knows", "misconception": "needs labels", "feedback": "The input is the target."},
+        {"left": "Encoder", "right": "reads", "misconception": "swapped", "feedback": "*En*code."},
+    ],
+    "otherwise": "Read the words slowly.",
 }
 MISSING = object()
 
@@ -105,10 +177,114 @@ def test_white_space_around_texts_is_taken_off():
         (SINGLE, ["options", 0, "misconception"], "x", "options[0].misconception: unknown field of a right option"),
         (MULTIPLE, ["options", 1, "text"], " L1", "question rules, options[1].text: got ' L1' a second time"),
         (MULTIPLE, ["kind"], "single", "question rules, options: got 2 right of 3; expected exactly one right option"),
+        (PREDICT, ["min"], float("nan"), "question guess, min: got nan; expected a number"),
+        (PREDICT, ["max"], float("inf"), "question guess, max: got inf; expected a number greater than min"),
+        (PREDICT, ["max"], 0, "question guess, max: got 0; expected a number greater than min"),
+        (PREDICT, ["min"], True, "question guess, min: got True; expected a number"),
+        (PREDICT, ["step"], 0, "question guess, step: got 0; expected a number greater than 0"),
+        (PREDICT, ["step"], 7, "question guess, step: got 7; expected a number greater than 0 that leads from min to max"),
+        (PREDICT, ["step"], 1e-9, "question guess, step: got 1e-09; expected"),
+        (PREDICT, ["tolerance"], 0.2, "question guess, tolerance: got 0.2; expected a number, at least half a step"),
+        (PREDICT, ["tolerance"], 100, "question guess, tolerance: got 100; expected"),
+        (PREDICT, ["value"], 34, "question guess, value: unknown field"),
+        (PREDICT, ["too_low"], MISSING, "question guess, too_low: missing; expected a misconception and feedback"),
+        (PREDICT, ["too_low", "misconception"], MISSING, "question guess, too_low.misconception: missing"),
+        (PREDICT, ["words"], {"low": "a"}, "question guess, words.high: missing"),
+        (PREDICT, ["inline"], "yes", "question guess, inline: got 'yes'; expected true or false"),
+        (WORDS, ["ideas"], [], "question encoder, ideas: got []; expected a list of 1 to 6 ideas"),
+        (WORDS, ["ideas", 0, "any"], [], "question encoder, ideas[0].any: got []; expected a list of 1 to 40"),
+        (WORDS, ["ideas", 0, "any", 1], "*", "question encoder, ideas[0].any[1]: got '*'; expected words of letters"),
+        (WORDS, ["ideas", 0, "any", 1], "e*", "question encoder, ideas[0].any[1]: got 'e*'; expected words"),
+        (WORDS, ["ideas", 0, "any", 1], "en*coder", "question encoder, ideas[0].any[1]: got 'en*coder'"),
+        (WORDS, ["ideas", 0, "any", 1], "a-b", "question encoder, ideas[0].any[1]: got 'a-b'"),
+        (WORDS, ["ideas", 0, "any", 1], "a  b", "question encoder, ideas[0].any[1]: got 'a  b'"),
+        (WORDS, ["ideas", 0, "any", 1], "(a+)+", "question encoder, ideas[0].any[1]: got '(a+)+'"),
+        (WORDS, ["ideas", 1, "name"], " what goes in", "question encoder, ideas[1].name: got ' what goes in' a second time"),
+        (WORDS, ["enough"], 3, "question encoder, enough: got 3; expected a whole number from 1 to the number of ideas"),
+        (WORDS, ["enough"], 0, "question encoder, enough: got 0; expected a whole number"),
+        (WORDS, ["model_answer"], MISSING, "question encoder, model_answer: missing"),
+        (SINGLE, ["prompt"], r"a $\foo$", r"question parts, prompt: got the formula '\\foo': unknown command \foo; expected TeX"),
+        (SINGLE, ["prompt"], r"$x^$", "question parts, prompt: got the formula 'x^': not finished or not TeX"),
+        (SINGLE, ["options", 1, "feedback"], r"*a $\frac{1}$ b*", "options[1].feedback: got the formula"),
+        (SINGLE, ["hint"], r"$}x{$", "question parts, hint: got the formula '}x{': "),
+        (SINGLE, ["hint"], r"$a & b$", "question parts, hint: got the formula 'a & b': & where none can stand"),
+        (SINGLE, ["hint"], r"$\href{javascript:alert(1)}{x}$", "hint: got the formula"),
+        (SINGLE, ["hint"], r"$\style{background:url(//x)}{y}$", "hint: got the formula"),
+        (SINGLE, ["hint"], r"$\class{sae}{y}$", "hint: got the formula"),
+        (SINGLE, ["hint"], r"$\newcommand{\a}{\a\a}\a$", r"hint: got the formula"),
+        (SINGLE, ["hint"], "$" + "x" * 301 + "$", "longer than 300 characters"),
+        (SINGLE, ["picture"], "a.png", "question parts, picture: got 'a.png'; expected a picture with its file and alt"),
+        (SINGLE, ["picture"], {"file": "a.png"}, "question parts, picture.alt: missing"),
+        (SINGLE, ["picture"], {"file": "a.png", "alt": " "}, "question parts, picture.alt: got ' '"),
+        (SINGLE, ["picture"], {"file": "/etc/a.png", "alt": "a"}, "question parts, picture.file: got '/etc/a.png'; expected"),
+        (SINGLE, ["picture"], {"file": "../a.png", "alt": "a"}, "question parts, picture.file: got '../a.png'; expected"),
+        (SINGLE, ["picture"], {"file": "b/../../a.png", "alt": "a"}, "question parts, picture.file: got 'b/../../a.png'"),
+        (SINGLE, ["picture"], {"file": "http://x/a.png", "alt": "a"}, "question parts, picture.file: got 'http://x/a.png'"),
+        (SINGLE, ["picture"], {"file": "a.html", "alt": "a"}, "question parts, picture.file: got 'a.html'"),
+        (SINGLE, ["picture"], {"file": "none.png", "alt": "a"}, "question parts, picture.file: got 'none.png'; there is no"),
     ],
 )
 def test_a_wrong_field_is_named(question, path, to, says):
     assert any(says in line for line in problems([changed(question, *path, to=to)]))
+
+
+@pytest.mark.parametrize("question", [NUMBER, ORDERING, MATCHING])
+def test_each_kind_is_read_as_it_is_written(question):
+    assert read_quiz([question])["questions"] == [question]
+    for name in {"unit", "otherwise", "distractors"} & set(KINDS[question["kind"]].optional):
+        without = copy.deepcopy(question)
+        del without[name]
+        without["wrong"] = without["wrong"][1:]  # the first one names the distractor
+        assert read_quiz([without])["questions"] == [without]
+
+
+@pytest.mark.parametrize(
+    ("question", "path", "to", "says"),
+    [
+        (NUMBER, ["answer"], "87", "question blank, answer: got '87'; expected a number from -1e+15 to 1e+15"),
+        (NUMBER, ["answer"], True, "answer: got True; expected a number"),
+        (NUMBER, ["answer"], float("nan"), "answer: got nan; expected a number"),
+        (NUMBER, ["answer"], float("inf"), "answer: got inf; expected a number"),
+        (NUMBER, ["answer"], 10**400, "expected a number from"),
+        (NUMBER, ["answer"], 1 + 2j, "answer: got (1+2j); expected a number"),
+        (NUMBER, ["answer"], Fraction(1, 2), "answer: got Fraction(1, 2); expected a number"),
+        (NUMBER, ["tolerance"], -0.1, "tolerance: got -0.1; expected a number of 0 or more"),
+        (NUMBER, ["tolerance"], MISSING, "tolerance: missing; expected a number of 0 or more"),
+        (NUMBER, ["tolerance"], 75, "wrong[0].value: got 12.5, whose range meets that of answer; expected ranges apart"),
+        (NUMBER, ["wrong", 1, "value"], 88, "wrong[1].value: got 88, whose range meets that of answer"),
+        (NUMBER, ["wrong", 1, "value"], 12, "wrong[1].value: got 12, whose range meets that of wrong[0].value"),
+        (NUMBER, ["wrong"], [], "wrong: got []; expected a list of 1 to 8 typical wrong values"),
+        (NUMBER, ["wrong", 0, "misconception"], MISSING, "wrong[0].misconception: missing; expected a text"),
+        (NUMBER, ["wrong", 0, "text"], "x", "wrong[0].text: unknown field; expected one of value, misconception,"),
+        (NUMBER, ["otherwise"], MISSING, "otherwise: missing; expected a text"),
+        (NUMBER, ["unit"], "x" * 21, "expected a text of 1 to 20 characters"),
+        (NUMBER, ["options"], [], "options: unknown field; expected one of"),
+        (ORDERING, ["items"], ["a", "b"], "items: got ['a', 'b']; expected a list of 3 to 8 texts in their right order"),
+        (ORDERING, ["items", 2], " Encode", "items[2]: got ' Encode' a second time; expected distinct texts"),
+        (ORDERING, ["items", 2], 3, "items[2]: got 3; expected a text"),
+        (ORDERING, ["wrong"], MISSING, "wrong: missing; expected a list of 1 to 8 typical mistakes"),
+        (ORDERING, ["wrong", 0, "before"], "Sleep", "wrong[0].before: got 'Sleep'; expected one of the items"),
+        (ORDERING, ["wrong", 0, "after"], "Sleep", "wrong[0].after: got 'Sleep'; expected one of the items"),
+        (ORDERING, ["wrong", 0, "after"], "Compare", "wrong[0]: got 'Decode' before 'Compare'; expected a pair that is"),
+        (ORDERING, ["wrong", 0, "after"], "Decode", "wrong[0]: got 'Decode' before 'Decode'; expected a pair that is"),
+        (ORDERING, ["wrong", 1], ORDERING["wrong"][0], "wrong[1]: got 'Decode' before 'Encode' a second time"),
+        (ORDERING, ["feedback"], MISSING, "feedback: missing; expected a text"),
+        (MATCHING, ["pairs"], MATCHING["pairs"][:2], "expected a list of 3 to 6 pairs"),
+        (MATCHING, ["pairs", 1, "left"], "Encoder ", "pairs[1].left: got 'Encoder ' a second time"),
+        (MATCHING, ["pairs", 1, "right"], "writes", "pairs[1].right: got 'writes' a second time"),
+        (MATCHING, ["pairs", 1, "right"], "x" * 101, "expected a text of 1 to 100 characters"),
+        (MATCHING, ["pairs", 1, "rigth"], "x", "pairs[1].rigth: unknown field; expected one of left, right"),
+        (MATCHING, ["distractors", 0], "reads", "distractors[0]: got 'reads' a second time; expected distinct texts"),
+        (MATCHING, ["distractors"], "knows", "distractors: got 'knows'; expected a list of 1 to 6 texts"),
+        (MATCHING, ["wrong", 0, "left"], "Judge", "wrong[0].left: got 'Judge'; expected the left text of a pair"),
+        (MATCHING, ["wrong", 0, "right"], "sleeps", "wrong[0].right: got 'sleeps'; expected the right text of a pair, or"),
+        (MATCHING, ["wrong", 0, "right"], "measures", "wrong[0]: got 'Loss' with 'measures'; expected a pair that is wrong"),
+        (MATCHING, ["wrong", 1], MATCHING["wrong"][0], "wrong[1]: got 'Loss' with 'knows' a second time"),
+    ],
+)
+def test_a_wrong_field_of_these_kinds_is_named(question, path, to, says):
+    lines = problems([changed(question, *path, to=to)])
+    assert any(says in line and line.startswith(f"questions, question {question['id']}, ") for line in lines)
 
 
 @pytest.mark.parametrize("right", [[], [0, 1, 2]])
@@ -226,8 +402,131 @@ def test_an_answer_is_right_or_wrong_or_none_of_this_question():
         assert not multiple.fits(MULTIPLE, answer)
 
 
+def test_a_guess_is_right_within_its_tolerance():
+    predict, question = KINDS["predict"], {**PREDICT, "value": 34.2}
+    assert predict.is_right(question, {"guess": 39, "first": 80})
+    assert not predict.is_right(question, {"guess": 40})
+    assert predict.is_right({**question, "value": 0.3, "tolerance": 0.1}, {"guess": 0.4})
+    for answer in [{"guess": 0}, {"guess": 12.5, "first": 100}]:
+        assert predict.fits(PREDICT, answer)
+    for answer in [None, 3, {}, {"first": 3}, {"guess": 101}, {"guess": True}, {"guess": "3"}, {"guess": float("nan")},
+                   {"guess": 3, "first": None}, {"guess": 3, "more": 3}, [3], {"guess": [3]}]:  # fmt: skip
+        assert not predict.fits(PREDICT, answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "ideas"),
+    [
+        ("It turns a picture into a SHORT Code!", {"what goes in", "what comes out"}),
+        ("the Pictures' size", {"what goes in"}),
+        ("the ínput of few numbers", {"what goes in", "what comes out"}),
+        ("the inputs are a code, and short", set()),
+        ("a short, code", {"what comes out"}),
+        ("short code short", {"what comes out"}),
+        ("few, few numerals", {"what comes out"}),
+        ("shortcode pictur e", set()),
+    ],
+)
+def test_an_idea_is_found_by_whole_words_and_by_their_beginnings(text, ideas):
+    written = words(text)
+    assert {idea["name"] for idea in WORDS["ideas"] if any(says(written, phrase) for phrase in idea["any"])} == ideas
+
+
+def test_an_answer_in_own_words_is_right_by_its_ideas_or_by_the_reader():
+    own = KINDS["own-words"]
+    both, one = {"text": "A picture to a short code"}, {"text": "It takes a picture"}
+    assert own.is_right(WORDS, both) and own.is_right(WORDS, {**both, "mark": "other"})
+    assert not own.is_right(WORDS, one) and not own.is_right(WORDS, {**one, "mark": "part"})
+    assert own.is_right(WORDS, {**one, "mark": "same"})
+    assert own.is_right({**WORDS, "enough": 1}, one)
+    assert own.fits(WORDS, one) and own.fits(WORDS, {"text": "x y " + "z" * 1996, "mark": "part"})
+    for answer in [None, "a b c", {}, {"text": "two words"}, {"text": "... --- ..."}, {"text": "x y " + "z" * 1997},
+                   {**one, "mark": "good"}, {**one, "mark": None}, {**one, "mark": ["same"]}, {**one, "more": 1}]:  # fmt: skip
+        assert not own.fits(WORDS, answer)
+
+
+def test_formulas_come_with_the_question_and_nothing_else_does():
+    prompt = r"From \$5 to $x_1 < \hat{x}$, `$not$ this`, *nor $5 or $6*, but $x$"
+    (question,) = read_quiz([changed(SINGLE, "prompt", to=prompt)])["questions"]
+    assert set(question["math"]) == {r"x_1 < \hat{x}", "x"}
+    assert question["math"]["x"] == ["math", {}, ["mrow", {}, ["mi", {}, "x"]]]
+    assert '["mo", {}, "<"]' in json.dumps(question["math"])
+    assert "math" not in read_quiz([SINGLE])["questions"][0]
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+def test_a_picture_beside_the_quiz_travels_in_it(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.svg").write_bytes(SVG)
+    file = tmp_path / "a.quiz.yml"
+    with_picture = {**SINGLE, "picture": {"file": "pictures/a.svg", "alt": "A brick"}}
+    file.write_text(yaml.safe_dump({"chapter": "a", "questions": [with_picture]}))
+    (question,) = read_quiz(file)["questions"]
+    assert question["picture"] == {"alt": "A brick", "source": "data:image/svg+xml;base64," + base64.b64encode(SVG).decode()}
+
+
+def test_a_file_that_is_no_small_picture_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "big.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100_000))
+    (tmp_path / "html.svg").write_bytes(b"<html><svg></svg></html>")
+    (tmp_path / "svg.png").write_bytes(SVG)
+    outside = tmp_path.parent / "outside.png"
+    outside.write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "link.png").symlink_to(outside)
+    for name, says_what in {
+        "big.png": "of 100,008 bytes; expected at most 100,000",
+        "html.svg": "does not begin as a file of type image/svg+xml does",
+        "svg.png": "does not begin as a file of type image/png does",
+        "link.png": "a link out of the quiz's folder",
+    }.items():
+        (line,) = problems([{**SINGLE, "picture": {"file": name, "alt": "a"}}])
+        assert f"question parts, picture.file: got {name!r}" in line and says_what in line
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong", "other"),
+    [
+        (NUMBER, [87, 87.5, 88, 88.0], [86.9, 88.1, 0, -87.5], [None, True, "87", [87], float("nan"), float("inf"), 1e16, 10**400]),
+        # 0.4 - 0.3 is a little more than 0.1.
+        ({**NUMBER, "answer": 0.3, "tolerance": 0.1}, [0.2, 0.4], [0.41, 0.19], []),
+        ({**NUMBER, "answer": -3, "tolerance": 0}, [-3, -3.0], [3, -2.999], []),
+        (
+            ORDERING,
+            [["Encode", "Decode", "Compare", "Change"]],
+            [["Decode", "Encode", "Compare", "Change"], ["Change", "Compare", "Decode", "Encode"]],
+            [None, [], "Encode", ["Encode"] * 4, ["Encode", "Decode", "Compare"], ["Encode", "Decode", "Compare", 1], [[]], {}],
+        ),
+        (
+            MATCHING,
+            [{"Encoder": "writes", "Decoder": "reads", "Loss": "measures"}],
+            [{"Encoder": "reads", "Decoder": "reads", "Loss": "knows"}],
+            [None, [], {}, {"Encoder": "writes"}, {"Encoder": "writes", "Decoder": "reads", "Loss": "sleeps"}, ["writes"] * 3]
+            + [{"Encoder": "writes", "Decoder": "reads", "Loss": 3}, {"Encoder": "writes", "Decoder": "reads", "Judge": "knows"}]
+            + [{"Encoder": "writes", "Decoder": "reads", "Loss": "measures", "Judge": "knows"}],
+        ),
+    ],
+)
+def test_an_answer_of_these_kinds_is_right_or_wrong_or_none(question, right, wrong, other):
+    kind = KINDS[question["kind"]]
+    for answer in right + wrong:
+        assert kind.fits(question, answer)
+        assert kind.is_right(question, answer) == (answer in right)
+    for answer in other:
+        assert not kind.fits(question, answer)
+
+
 # A slow moment of the machine is no fault of the check.
 unhurried = settings(deadline=None)
+
+# Pieces of TeX in any order, the dangerous ones among them.
+TEX = st.lists(
+    st.sampled_from(
+        r"\frac \hat \sum \left( \right) \begin{pmatrix} \end{pmatrix} \\\\ \text{ \href{javascript:x} \style{a} \class{b} "
+        r"\color{red} \mathbf \mathbb \operatorname \sqrt[ ] { } ^ _ & x 1 \overline \binom \limits \hspace{1em} \require \unicode".split()
+    )
+).map("".join)
 
 # Anything that YAML can hold, with the names that questions use, so that every rule is reached.
 NAMES = ["id", "kind", "prompt", "options", "text", "right", "feedback", "misconception", "anchor", "chapter", "questions"]
@@ -251,14 +550,30 @@ def test_no_data_breaks_the_check(source):
     refused_or_accepted(source)
 
 
+def paths(value, path=()):
+    """The way to every field of a question."""
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield [*path, name]
+        yield from paths(inner, [*path, name])
+
+
+QUESTIONS = [SINGLE, MULTIPLE, PREDICT, WORDS, NUMBER, ORDERING, MATCHING]
+FIELDS = [(question, path) for question in QUESTIONS for path in paths(question)]
+
+
 @unhurried
-@given(
-    st.sampled_from([SINGLE, MULTIPLE]),
-    st.sampled_from([["id"], ["kind"], ["prompt"], ["options"], ["options", 0], ["options", 1, "text"], ["anchor"]]),
-    ANYTHING,
-)
-def test_no_wrong_field_breaks_the_check(question, path, value):
+@given(st.sampled_from(FIELDS), ANYTHING | st.complex_numbers() | st.fractions())
+def test_no_wrong_field_breaks_the_check(field, value):
+    question, path = field
     refused_or_accepted([changed(question, *path, to=value)])
+
+
+@unhurried
+@given(st.sampled_from([NUMBER, ORDERING, MATCHING]), ANYTHING)
+def test_no_answer_breaks_these_kinds(question, answer):
+    kind = KINDS[question["kind"]]
+    if kind.fits(question, answer):
+        assert kind.is_right(question, answer) in (True, False)
 
 
 @unhurried
@@ -270,8 +585,27 @@ def test_no_file_breaks_the_check(tmp_path_factory, text):
 
 
 @unhurried
-@given(st.text(min_size=1, max_size=300).filter(str.strip))
+@given(st.text(min_size=1, max_size=300).filter(lambda text: text.strip() and "$" not in text))
 def test_any_text_survives_as_it_is(text):
     question = changed(SINGLE, "options", 1, "text", to=text)
     if text.strip() != SINGLE["options"][0]["text"]:
         assert read_quiz([question])["questions"][0]["options"][1]["text"] == text.strip()
+
+
+@unhurried
+@given(st.text(alphabet=st.sampled_from(r"\{}_^&$ab1 ()[]<>'%#~.") | st.characters(codec="utf-8"), max_size=60) | TEX)
+def test_no_formula_breaks_the_check_or_brings_more_than_mathml(tex):
+    def look(tree):
+        tag, attributes, *children = tree
+        assert re.fullmatch(r"m[a-z]+", tag)
+        for name, value in attributes.items():
+            assert name not in {"href", "style", "class", "id", "src"} and not name.startswith("on")
+            assert re.fullmatch(r"[a-z0-9.+-]+", value)
+        for child in children:
+            if not isinstance(child, str):
+                look(child)
+
+    try:
+        look(mathml(tex))
+    except ValueError as error:
+        assert str(error)

@@ -1,6 +1,10 @@
 """The quiz widget's Python half: its traits, and the score from whoever sets the answers."""
 
+from fractions import Fraction
+
+import numpy as np
 import pytest
+import torch
 import traitlets
 from saelib.widgets.quiz import Quiz
 
@@ -90,7 +94,113 @@ def test_answers_that_no_reader_could_give_are_refused(answers, says):
     assert (quiz.answers, quiz.score) == ({"one": "yes"}, 1)
 
 
+MORE = [
+    {
+        "id": "how-many",
+        "kind": "number",
+        "prompt": "How many?",
+        "answer": 8,
+        "tolerance": 0,
+        "feedback": "f",
+        "wrong": [{"value": 64, "misconception": "m", "feedback": "f"}],
+        "otherwise": "f",
+    },
+    {
+        "id": "order",
+        "kind": "ordering",
+        "prompt": "In which order?",
+        "items": ["a", "b", "c"],
+        "feedback": "f",
+        "wrong": [{"before": "b", "after": "a", "misconception": "m", "feedback": "f"}],
+    },
+    {
+        "id": "partners",
+        "kind": "matching",
+        "prompt": "Who with whom?",
+        "pairs": [{"left": "a", "right": "1"}, {"left": "b", "right": "2"}, {"left": "c", "right": "3"}],
+        "feedback": "f",
+        "wrong": [{"left": "a", "right": "2", "misconception": "m", "feedback": "f"}],
+    },
+]
+
+
+def test_numbers_orders_and_partners_are_scored_and_checked_too():
+    quiz = Quiz(MORE)
+    quiz.answers = {"how-many": 8, "order": ["a", "b", "c"], "partners": {"a": "1", "b": "2", "c": "3"}}
+    assert quiz.score == 3
+    quiz.set_state({"answers": {"how-many": 64, "order": ["b", "a", "c"], "partners": {"a": "2", "b": "2", "c": "3"}}})
+    assert quiz.score == 0
+    for name, other in {"how-many": "8", "order": ["a"], "partners": {"a": "1"}}.items():
+        with pytest.raises(ValueError, match=rf"answers\['{name}'\]"):
+            quiz.answers = {name: other}
+
+
 @pytest.mark.parametrize("name", ["questions", "score", "total", "name", "title"])
 def test_what_the_answers_decide_cannot_be_set(name):
     with pytest.raises(traitlets.TraitError, match="read-only"):
         setattr(Quiz(QUESTIONS), name, getattr(Quiz(QUESTIONS), name))
+
+
+GUESS = {
+    "id": "guess",
+    "kind": "predict",
+    "inline": True,
+    "prompt": "How much?",
+    "min": 0,
+    "max": 10,
+    "step": 1,
+    "tolerance": 1,
+    "feedback": "f",
+    "too_low": {"misconception": "m", "feedback": "f"},
+    "too_high": {"misconception": "m", "feedback": "f"},
+}
+
+
+def ids(quiz):
+    return [question["id"] for question in quiz.questions]
+
+
+def test_inline_questions_stand_where_they_are_asked_for():
+    everything = [GUESS, *QUESTIONS]
+    assert ids(Quiz(everything)) == ["one", "many"]
+    some = Quiz(everything, only=["many", "guess"], values={"guess": 3})
+    assert (ids(some), some.total, some.title) == (["many", "guess"], 2, "")
+    assert ids(Quiz(everything, only="one")) == ["one"]
+    assert ids(Quiz([{**GUESS, "inline": False}, *QUESTIONS], values={"guess": 3})) == ["guess", "one", "many"]
+
+
+@pytest.mark.parametrize(
+    "value", [3, 3.0, np.float32(3), np.int64(3), np.array(3), torch.tensor(3.0), Fraction(3)], ids=lambda value: type(value).__name__
+)
+def test_the_true_value_comes_from_the_notebook(value):
+    quiz = Quiz([GUESS], only=["guess"], values={"guess": value})
+    assert quiz.questions[0]["value"] == 3 and type(quiz.questions[0]["value"]) is float
+    quiz.answers = {"guess": {"guess": 4, "first": 9}}
+    assert quiz.score == 1
+    quiz.answers = {"guess": {"guess": 5}}
+    assert quiz.score == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({}, "every question is inline; name in only= which to ask: guess"),
+        ({"only": []}, "only: got no question id; expected some of guess"),
+        ({"only": ["guess"]}, "values: nothing for the question 'guess'"),
+        ({"only": ["other"]}, "only: got the question id 'other'; expected one of guess"),
+        ({"only": ["guess", "guess"], "values": {"guess": 3}}, "only: got the question id 'guess' 2 times"),
+        ({"only": ["guess"], "values": {"guess": 3, "other": 3}}, "values: got the question id 'other'; expected one of guess"),
+        *(
+            ({"only": ["guess"], "values": {"guess": value}}, r"values\['guess'\]: got .*; expected a number from 0 to 10")
+            for value in [float("nan"), float("inf"), -0.1, 10.1, "3", None, True, [3], torch.ones(2), 10**400]
+        ),
+    ],
+)
+def test_a_missing_or_impossible_value_is_named(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        Quiz([GUESS], **arguments)
+
+
+def test_only_questions_to_predict_have_values():
+    with pytest.raises(ValueError, match="values: got the question id 'one'; expected none"):
+        Quiz(QUESTIONS, values={"one": 3})

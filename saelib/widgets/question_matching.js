@@ -1,0 +1,74 @@
+// Finding each text's partner.
+
+import { el, shuffled, uniqueId } from "./common.js";
+import { SIGNS, markup, mistake, plain, quoted } from "./quiz_markup.js";
+
+/** @typedef {{left: string, right: string}} Pair */
+
+/** What an answer gives to a left text, also to one with a name that every object has. @param {any} answer @param {string} left */
+const partnerIn = (answer, left) => (Object.hasOwn(answer, left) ? answer[left] : undefined);
+
+const rightPairs = (/** @type {any} */ question, /** @type {any} */ answer) =>
+  question.pairs.filter((/** @type {Pair} */ { left, right }) => partnerIn(answer, left) === right).length;
+
+const isRightMatching = (/** @type {any} */ question, /** @type {any} */ answer) => rightPairs(question, answer) === question.pairs.length;
+
+const wrongPairs = (/** @type {any} */ question, /** @type {any} */ answer) =>
+  question.pairs.flatMap((/** @type {Pair} */ pair) => question.wrong.filter((/** @type {Pair} */ wrong) =>
+    wrong.left === pair.left && partnerIn(answer, pair.left) === wrong.right));
+
+/** @param {any} question @returns {string[]} */
+const offeredRights = (question) => [...question.pairs.map((/** @type {Pair} */ pair) => pair.right), ...(question.distractors ?? [])];
+
+/** @type {import("./question.js").Kind} */
+export const matching = {
+  note: "Choose a partner for each.",
+  fits: (question, answer) =>
+    typeof answer === "object" && answer !== null && !Array.isArray(answer)
+    && Object.keys(answer).length === question.pairs.length
+    && question.pairs.every((/** @type {Pair} */ { left }) => offeredRights(question).includes(partnerIn(answer, left))),
+  isRight: isRightMatching,
+  feedback(question, answer) {
+    if (isRightMatching(question, answer)) return [markup(question.feedback)];
+    const right = rightPairs(question, answer);
+    const made = wrongPairs(question, answer);
+    return [
+      [`${right || "None"} of the ${question.pairs.length} pairs ${right > 1 ? "are" : "is"} right.`],
+      ...made.map((/** @type {any} */ wrong) => mistake(wrong, quoted(wrong.left), " with ", quoted(wrong.right))),
+      ...(made.length || !question.otherwise ? [] : [markup(question.otherwise)]),
+    ];
+  },
+  controls(question, onChange) {
+    const rights = shuffled(offeredRights(question), question.id);
+    const rows = question.pairs.map((/** @type {Pair} */ { left }) => {
+      const select = el("select", { id: uniqueId("partner") },
+        el("option", { value: "" }, "choose…"), ...rights.map((right) => el("option", { value: right }, plain(right))));
+      select.addEventListener("change", onChange);
+      const sign = el("span", { className: "sae-quiz-sign", "aria-hidden": "true" });
+      const node = el("div", { className: "sae-quiz-pair" }, el("label", { for: select.id }, el("span", {}, ...markup(left))), sign, select);
+      return { left, select, sign, node };
+    });
+    return {
+      node: el("div", { className: "sae-quiz-pairs" }, ...rows.map((/** @type {any} */ row) => row.node)),
+      read() {
+        /** @type {[string, string][]} */
+        const chosen = rows.map((/** @type {any} */ row) => [row.left, row.select.value]);
+        return chosen.every(([, right]) => right) ? Object.fromEntries(chosen) : undefined;
+      },
+      missing: () => "Choose a partner for every item first.",
+      write(answer) {
+        for (const row of rows) row.select.value = answer === undefined ? "" : partnerIn(answer, row.left);
+      },
+      mark(answer) {
+        // Of a wrong answer only those rows are marked that the feedback speaks of: more would give the others away.
+        const made = answer === undefined ? [] : wrongPairs(question, answer);
+        const right = answer !== undefined && isRightMatching(question, answer);
+        for (const row of rows) {
+          const verdict = right ? "right" : made.some((/** @type {Pair} */ { left }) => left === row.left) ? "wrong" : "";
+          row.node.dataset.verdict = verdict;
+          row.sign.textContent = SIGNS[verdict];
+        }
+      },
+    };
+  },
+};

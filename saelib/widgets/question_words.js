@@ -1,0 +1,120 @@
+// An answer in the reader's own words: which ideas are in it, and how it compares with a model answer.
+
+import { el, uniqueId } from "./common.js";
+import { markup, mistake } from "./quiz_markup.js";
+
+// The rule by which ideas are found is the one in question_words.py; a test compares the two.
+const LONGEST = 2000;
+const FEWEST_WORDS = 3;
+const WORD = /[a-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\u{10000}-\u{1efff}\u{20000}-\u{10ffff}]+/gu;
+/** The marks that readers give their own answers. @type {Record<string, string>} */
+const MARKS = { same: "the same", part: "part of it", other: "something else" };
+
+/** Without capitals and accents. @param {string} written */
+const fold = (written) => written.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replaceAll("ς", "σ");
+
+/** @param {string} written @returns {string[]} */
+const wordsIn = (written) => fold(written).match(WORD) ?? [];
+
+/** Whether the phrase's words stand in the text, one after the other. @param {string[]} written @param {string} phrase */
+function says(written, phrase) {
+  const wanted = fold(phrase).split(" ");
+  const matches = (/** @type {string} */ word, /** @type {string} */ pattern) =>
+    (pattern.endsWith("*") ? word.startsWith(pattern.slice(0, -1)) : word === pattern);
+  return written.some((_, start) =>
+    start + wanted.length <= written.length && wanted.every((pattern, i) => matches(written[start + i], pattern)));
+}
+
+/** @param {any} question @param {{text: string, mark?: string}} answer */
+function judge(question, { text, mark }) {
+  const written = wordsIn(text);
+  const has = (/** @type {any} */ idea) => idea.any.some((/** @type {string} */ phrase) => says(written, phrase));
+  /** @type {any[]} */
+  const found = question.ideas.filter(has);
+  const enough = found.length >= (question.enough ?? question.ideas.length);
+  return {
+    found,
+    /** @type {any[]} */
+    missing: question.ideas.filter((/** @type {any} */ idea) => !has(idea)),
+    enough,
+    // A list of words misses what a person sees: the reader, once they have read the model answer, has the last word
+    // that this one says the same. No mark makes an answer wrong again: honesty costs nothing either.
+    right: enough || mark === "same",
+  };
+}
+
+/** "a, b and c", each with its markup. @param {any[]} ideas @returns {(Node|string)[]} */
+const names = (ideas) => ideas.flatMap(({ name }, i) =>
+  [i === 0 ? "" : i === ideas.length - 1 ? " and " : ", ", el("em", {}, ...markup(name))]);
+
+/** @type {import("./question.js").Kind} */
+export const ownWords = {
+  retry: "Add to your answer and check again: another try costs nothing. Or compare it with the model answer.",
+  fits(question, answer) {
+    const { text, mark = "same", ...more } = Object(answer);
+    return typeof text === "string" && [...text].length <= LONGEST && wordsIn(text).length >= FEWEST_WORDS
+      && typeof mark === "string" && Object.hasOwn(MARKS, mark) && Object.keys(more).length === 0;
+  },
+  isRight: (question, answer) => judge(question, answer).right,
+  feedback(question, answer) {
+    const { found, missing, enough, right } = judge(question, answer);
+    if (!right)
+      return [
+        ["Your answer does not yet say ", ...names(missing), "."],
+        ...missing.map((idea) => (idea.misconception ? mistake(idea) : markup(idea.feedback))),
+        ...(found.length ? [["It does say ", ...names(found), "."]] : []),
+      ];
+    return [
+      enough ? ["Your answer says ", ...names(found), "."] : ["You compared it with the model answer, and found that it says the same."],
+      ...(enough && missing.length ? [["What it could say as well: ", ...names(missing), "."]] : []),
+    ];
+  },
+  controls(question, onChange, onCheck) {
+    const id = uniqueId("words");
+    const area = el("textarea", { id, rows: 4, maxLength: LONGEST });
+    const group = uniqueId("mark");
+    const radios = Object.entries(MARKS).map(([value, words]) => {
+      const input = el("input", { type: "radio", name: group, value, onchange: onCheck });
+      return { input, label: el("label", {}, input, el("span", {}, words)) };
+    });
+    const title = el("p", { id: `${group}-title` }, "Compare: my answer says …");
+    const panel = el("div", { className: "sae-quiz-model", id: uniqueId("model"), hidden: true },
+      el("blockquote", {}, el("p", {}, ...markup(question.model_answer))),
+      el("div", { role: "radiogroup", "aria-labelledby": title.id, className: "sae-quiz-compare" },
+        title, ...radios.map(({ label }) => label)));
+    const toggle = el("button", { type: "button", "aria-controls": panel.id }, "Model answer");
+    const open = (/** @type {boolean} */ isOpen) => {
+      panel.hidden = !isOpen;
+      toggle.setAttribute("aria-expanded", String(isOpen));
+    };
+    open(false);
+    toggle.addEventListener("click", () => open(panel.hidden));
+    // Only who has written something sees it: reading a good answer is no substitute for trying one.
+    const after = el("div", { className: "sae-quiz-after", hidden: true }, toggle, panel);
+    const setMark = (/** @type {string|undefined} */ mark) => radios.forEach(({ input }) => { input.checked = input.value === mark; });
+    area.addEventListener("input", () => {
+      setMark(undefined); // it was the mark of another text
+      onChange();
+    });
+    return {
+      node: el("div", { className: "sae-quiz-words" }, el("label", { for: id }, "Your answer, in a sentence or two"), area),
+      after,
+      read() {
+        const text = area.value;
+        if (wordsIn(text).length < FEWEST_WORDS) return undefined;
+        const mark = radios.find(({ input }) => input.checked)?.input.value;
+        return mark === undefined ? { text } : { text, mark };
+      },
+      missing: () => `Write a sentence first: ${FEWEST_WORDS} words or more.`,
+      write(answer) {
+        area.value = answer?.text ?? "";
+        setMark(answer?.mark);
+        after.hidden = answer === undefined;
+        if (answer === undefined || answer.mark !== undefined) open(answer !== undefined);
+      },
+      mark(answer) {
+        if (answer !== undefined) after.hidden = false;
+      },
+    };
+  },
+};

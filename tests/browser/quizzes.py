@@ -1,0 +1,59 @@
+"""What the tests of quizzes share: a small page with a model that stands in for the notebook's, and the ways to it."""
+
+PAGE = """<!doctype html>
+<html lang="en" HOST><meta charset="utf-8"><title>A quiz</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width">
+<style>STYLE
+  body { margin: 0 auto; padding: 16px; max-width: 800px; background: #fff; }
+  html[data-theme=dark] body { background: #121212; }</style>
+<main id="views"></main>
+<script type="application/json" id="state">STATE</script>
+<script>
+  // As much of a Backbone model as anywidget promises. `saved` is what Python would have been told.
+  const state = JSON.parse(document.getElementById("state").textContent);
+  const listeners = [];
+  window.saved = [];
+  window.model = {
+    get: (name) => state[name],
+    set(name, value) {
+      if (JSON.stringify(state[name]) === JSON.stringify(value)) return;
+      state[name] = value;
+      for (const [event, listener] of [...listeners]) if (event === `change:${name}`) listener();
+    },
+    save_changes: () => window.saved.push(JSON.parse(JSON.stringify(state.answers))),
+    on: (event, listener) => listeners.push([event, listener]),
+    off: (event, listener) => listeners.splice(listeners.findIndex((l) => l[0] === event && l[1] === listener), 1),
+    listeners,
+  };
+  window.show = async () => {
+    const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
+    const el = document.getElementById("views").appendChild(document.createElement("div"));
+    return (await import(url)).default.render({ model: window.model, el });
+  };
+  window.show().then(() => { document.documentElement.dataset.ready = ""; });
+</script></html>"""
+
+
+def question(tab, prompt):
+    return tab.get_by_role("group", name=prompt, exact=True)
+
+
+def status(tab, prompt):
+    return question(tab, prompt).get_by_role("status")
+
+
+def check(tab, prompt):
+    question(tab, prompt).get_by_role("button", name="Check", exact=True).click()
+
+
+def kept(tab):
+    return tab.evaluate("({...localStorage})")
+
+
+def score(tab):
+    return tab.locator(".sae-quiz-score").first.inner_text()
+
+
+def reload(tab):
+    tab.reload()
+    tab.wait_for_selector("html[data-ready]")
