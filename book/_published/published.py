@@ -1,11 +1,18 @@
 """What only the published pages need. A Sphinx extension, loaded by _config.yml."""
 
 import hashlib
+import json
+import re
 import shutil
 from pathlib import Path
 
-# Files beside the chapters that their code reads.
-DATA = {".json", ".safetensors", ".yml"}
+import rcssmin
+import rjsmin
+from saelib.widgets.review import read_chapters
+from sphinx.errors import ConfigError
+
+# Files beside the chapters that their code reads: pictures are in the questions.
+DATA = {".json", ".safetensors", ".yml", ".svg", ".png", ".jpg", ".jpeg", ".webp"}
 
 # The theme resolves "auto" only once all its scripts are there; until then it has no colours at all, and a reader in
 # the dark sees a flash of white. This does it before the first paint.
@@ -30,16 +37,73 @@ def caches(app) -> Path:
     return Path(app.outdir).parent / ".jupyter_cache"
 
 
+def read_questions(root: Path):
+    """The book's title, and its chapters with their questions; a malformed one stops the build."""
+    try:
+        title, chapters = read_chapters(root / "book")
+        for chapter in chapters:
+            if not (root / "book" / f"{chapter['name']}.ipynb").is_file():
+                raise ValueError(f"questions of the chapter {chapter['name']!r}, but book/ has no {chapter['name']}.ipynb")
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return title, chapters
+
+
+def write_index(file: Path, chapters):
+    """The ids of each page's questions, for progress.js. A script, since a page on file:// may read nothing else."""
+    index = {f"book/{chapter['name']}.html": [question["id"] for question in chapter["questions"]] for chapter in chapters}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"window.saelibQuestions = {json.dumps(index)};\n", encoding="utf-8")
+
+
 def set_keys(app, config):
     root = Path(app.srcdir)
-    data = [path for path in (root / "book").iterdir() if path.suffix in DATA]
+    title, chapters = read_questions(root)
+    data = [path for path in (root / "book").rglob("*") if path.suffix in DATA and "_published" not in path.parts]
     # MyST-NB keys its cache on the notebook alone and would show old outputs after an edit in saelib. A folder
     # per key cures that, and since this option belongs to Sphinx's environment, a new value also makes Sphinx
     # read every chapter again in an incremental build.
     code = key(root, [root / "requirements.txt", *files_under(root / "saelib"), *data])
+    # The chapter quiz shows all of these, the chapters' titles and their order among them.
+    code += hashlib.sha256(json.dumps([title, chapters]).encode()).hexdigest()[:16]
     config.nb_execution_cache_path = str(caches(app) / code)
     # Sphinx copies changed scripts and styles only when some page is written: write them all, then.
     config.published_key = key(root, files_under(root / "book" / "_published"))
+    write_index(Path(app.outdir) / "_static" / "progress-index.js", chapters)
+
+
+def make_light(app, exception):
+    """Leave the comments in the repository: readers download what does the work."""
+    if exception is None:
+        for file in files_under(Path(app.srcdir) / "book" / "_published" / "static"):
+            if minify := {".js": rjsmin.jsmin, ".css": rcssmin.cssmin}.get(file.suffix):
+                copy = Path(app.outdir) / "_static" / file.name
+                copy.write_text(minify(copy.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
+
+
+def share_code(app, exception):
+    """Let each text of code stand in a page once, however many widgets it drives, and beside the others, where the page's
+    compression finds what they have in common. In the widgets' states its number among them takes its place."""
+
+    def shared(found):
+        saved = json.loads(found[2])
+        states = [model["state"] for model in saved["state"].values() if "_esm" in model["state"]]
+        if "code" in saved or not states:
+            return found[0]
+        saved["code"] = sorted({state[name] for state in states for name in ("_esm", "_css") if name in state}, key=len)
+        for state in states:
+            state.update({name: saved["code"].index(state[name]) for name in ("_esm", "_css") if name in state})
+        # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
+        return found[1] + json.dumps(saved).replace("</", r"<\/") + found[3]
+
+    if exception is None:
+        for page in Path(app.outdir).rglob("*.html"):
+            html = page.read_text(encoding="utf-8")
+            if (light := STATE.sub(shared, html)) != html:
+                page.write_text(light, encoding="utf-8")
 
 
 def drop_old_caches(app, exception):
@@ -52,6 +116,10 @@ def drop_old_caches(app, exception):
 def setup(app):
     app.add_config_value("published_key", "", "html", str)
     app.add_js_file(None, body=RESOLVE_AUTO, priority=1)
+    for script in ("progress-index.js", "progress.js"):
+        app.add_js_file(script, defer="defer")
     app.connect("config-inited", set_keys)
+    app.connect("build-finished", make_light)
+    app.connect("build-finished", share_code)
     app.connect("build-finished", drop_old_caches)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

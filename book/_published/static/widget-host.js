@@ -151,8 +151,12 @@
   }
 
   for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
-    const { state } = JSON.parse(script.textContent ?? "{}");
-    for (const [id, saved] of Object.entries(state)) models.set(id, new Model(id, saved));
+    const { state, code } = JSON.parse(script.textContent ?? "{}");
+    for (const [id, saved] of Object.entries(state)) {
+      // A page of the book holds each text of code once, and names it by its number (published.py, share_code).
+      for (const name of ["_esm", "_css"]) saved.state[name] = code?.[saved.state[name]] ?? saved.state[name];
+      models.set(id, new Model(id, saved));
+    }
   }
   const views = [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')];
   Promise.all(views.map((script) => {

@@ -1,0 +1,46 @@
+// Beside each chapter in the sidebar: how its questions went, as the quizzes keep it in this browser.
+// progress-index.js lists the ids by page.
+(() => {
+  "use strict";
+  const root = new URL("..", document.currentScript.src).href;
+  const make = (props) => Object.assign(document.createElement("span"), props);
+
+  // true, false, or undefined where nothing legible is kept.
+  function isRight(id) {
+    try {
+      const { answer, right } = JSON.parse(localStorage.getItem(`saelib.quiz.${id}`));
+      return answer == null ? undefined : right === true;
+    } catch {
+      return undefined;
+    }
+  }
+
+  const badges = [...document.querySelectorAll(".bd-sidebar-primary .bd-links a")].flatMap((link, index) => {
+    const page = link.href.split(/[?#]/)[0];
+    const ids = page.startsWith(root) && window.saelibQuestions?.[page.slice(root.length)];
+    if (!ids) return [];
+    // The badge is for the eye; a screen reader gets words, as a description, so that the link keeps its name.
+    const badge = make({ className: "progress-badge", ariaHidden: "true" });
+    const words = make({ id: `progress-${index}`, hidden: true });
+    link.append(badge);
+    link.after(words);
+    return [{ link, ids, badge, words }];
+  });
+
+  function show() {
+    for (const { link, ids, badge, words } of badges) {
+      const found = ids.map(isRight).filter((one) => one !== undefined);
+      const right = found.filter(Boolean).length;
+      badge.hidden = !found.length;
+      badge.textContent = right === ids.length ? "✓" : `${right}/${ids.length}`;
+      badge.style.setProperty("--share", right / ids.length);
+      words.textContent = `Questions: ${found.length} of ${ids.length} answered, ${right} right`;
+      if (found.length) link.setAttribute("aria-describedby", words.id);
+      else link.removeAttribute("aria-describedby");
+    }
+  }
+
+  // Answers here, in other tabs, and while this page was left (the Back button).
+  for (const event of ["saelib-kept", "storage", "pageshow"]) addEventListener(event, show);
+  show();
+})();

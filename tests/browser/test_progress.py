@@ -1,0 +1,160 @@
+"""How far the reader has come, in the book's sidebar."""
+
+import re
+
+import pytest
+import small_book
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+RIGHT, WRONG = '{"answer":"This","right":true}', '{"answer":"That","right":false}'
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory, serve):
+    """The folder of the small book's pages, and the address that it is served at."""
+    root = tmp_path_factory.mktemp("book")
+    small_book.write_sources(root)
+    small_book.publish(root, root / "site", values={"autoencoders-guess": 0.4})
+    return root / "site", serve(root / "site")
+
+
+@pytest.fixture
+def open_page(book, page):
+    """A function that opens a chapter of the small book where the answers in `keeping` are kept."""
+
+    def open_page(name="intro", *, keeping=None, script="", files=False, within=None, **options):
+        address = book[0].as_uri() if files else book[1]
+        tab = within.context.new_page() if within else page("about:blank", **options).page
+        tab.on("console", lambda message: problems.append(message.text))
+        tab.on("pageerror", lambda error: problems.append(str(error)))
+        keep = "".join(f"localStorage.setItem('saelib.quiz.{key}', {text!r});" for key, text in (keeping or {}).items())
+        tab.add_init_script(f"if (!sessionStorage.seen) {{ sessionStorage.seen = 1; {keep} }} {script}" if keep else script)
+        tab.goto(f"{address}/book/{name}.html")
+        tab.wait_for_selector("html[data-widget-host=ready]")
+        return tab
+
+    problems = []
+    yield open_page
+    assert problems == []
+
+
+def link(tab, name):
+    return tab.get_by_role("navigation", name="Main").get_by_role("link", name=name, exact=True)
+
+
+def badges(tab):
+    return tab.locator(".progress-badge:visible").all_inner_texts()
+
+
+@pytest.mark.parametrize("files", [False, True], ids=["http", "file"])
+@pytest.mark.parametrize("name", ["intro", "quiz"])
+def test_each_chapter_says_how_its_questions_went(open_page, files, name):
+    keeping = {
+        "intro-one": RIGHT,
+        "intro-two": RIGHT,
+        "autoencoders-one": WRONG,
+        "autoencoders-guess": '{"answer":{"guess":0.4},"right":true}',
+        "another-book": RIGHT,
+    }
+    tab = open_page(name, keeping=keeping, files=files)
+    assert badges(tab) == ["✓", "1/3"]
+    expect(link(tab, "Few bricks")).to_have_accessible_description("Questions: 2 of 2 answered, 2 right")
+    expect(link(tab, "Autoencoders: two friends")).to_have_accessible_description("Questions: 2 of 3 answered, 1 right")
+    expect(link(tab, "Test yourself")).to_have_accessible_description("")
+    assert link(tab, "Test yourself").get_attribute("aria-describedby") is None
+
+
+def answer(tab, name, option):
+    group = tab.get_by_role("group", name=f"What of {name}?", exact=True)
+    group.get_by_label(option, exact=True).check()
+    group.get_by_role("button", name="Check", exact=True).click()
+
+
+def test_it_follows_at_once_in_this_tab_and_in_others(open_page):
+    one = open_page("intro")
+    other = open_page("autoencoders", within=one)
+    assert badges(one) == badges(other) == []
+    answer(one, "intro-one", "That")
+    assert badges(one) == ["0/2"]
+    answer(one, "intro-one", "This")
+    assert badges(one) == ["1/2"]
+    expect(other.locator(".progress-badge:visible")).to_have_text("1/2")
+    answer(other, "autoencoders-one", "This")
+    expect(one.locator(".progress-badge:visible")).to_have_text(["1/2", "1/3"])
+    one.get_by_role("button", name="Start this quiz again").click()
+    assert badges(one) == ["1/3"]
+    expect(other.locator(".progress-badge:visible")).to_have_text("1/3")
+
+
+def test_it_follows_the_review(open_page):
+    tab = open_page("quiz", keeping={"intro-one": RIGHT})
+    assert badges(tab) == ["1/2"]
+    tab.get_by_role("button", name="Reset everything").click()
+    tab.get_by_role("button", name="Yes, forget all my answers").click()
+    assert badges(tab) == []
+
+
+def test_it_follows_after_the_back_button(open_page):
+    tab = open_page()
+    tab.evaluate("text => localStorage.setItem('saelib.quiz.intro-one', text)", WRONG)
+    assert badges(tab) == []
+    tab.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    assert badges(tab) == ["0/2"]
+
+
+@pytest.mark.parametrize("garbage", ["", "null", "{", "[]", "3", '"x"', "{}", '{"answer":null,"right":true}', '{"right":true}'])
+def test_garbage_counts_for_nothing(open_page, garbage):
+    tab = open_page(keeping={"intro-one": garbage})
+    assert badges(tab) == []
+    answer(tab, "intro-two", "This")
+    assert badges(tab) == ["1/2"]
+
+
+def test_an_old_answer_is_answered_before_its_verdict_is_known(open_page):
+    # The page of another chapter can't know whether it is right.
+    tab = open_page("autoencoders", keeping={"intro-one": '{"answer":"This"}', "intro-two": '{"answer":"This","right":"yes"}'})
+    expect(link(tab, "Few bricks")).to_have_accessible_description("Questions: 2 of 2 answered, 0 right")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError'); } })",
+        "Object.defineProperty(window, 'localStorage', { value: null })",
+        "Object.defineProperty(window, 'saelibQuestions', { value: undefined })",
+        "Object.defineProperty(window, 'saelibQuestions', { value: {} })",
+    ],
+)
+def test_without_storage_or_index_it_shows_nothing(open_page, script):
+    tab = open_page(script=script)
+    answer(tab, "intro-one", "This")
+    assert badges(tab) == []
+    expect(link(tab, "Few bricks")).to_have_accessible_description("")
+
+
+def test_the_script_is_small(book):
+    assert (book[0] / "_static" / "progress.js").stat().st_size < 2048
+
+
+def test_the_built_book_has_an_index_of_all_its_questions(site, server, page):
+    opened = page(f"{server}/book/autoencoders.html")
+    index = opened.page.evaluate("saelibQuestions")
+    assert set(index) >= {"book/intro.html", "book/autoencoders.html", "book/quiz.html"}
+    assert all((site / name).is_file() for name in index)
+    assert "autoencoders-two-parts" in index["book/autoencoders.html"]
+    ids = [name for ids in index.values() for name in ids]
+    assert len(ids) == len(set(ids))
+    # The badge of the open chapter and that of another one.
+    for name in ("autoencoders-who-judges", "intro-why-gpt"):
+        opened.page.evaluate("([key, text]) => localStorage.setItem(key, text)", [f"saelib.quiz.{name}", RIGHT])
+    opened.page.reload()
+    total = {name: len(ids) for name, ids in index.items()}
+    assert [f"1/{total['book/intro.html']}", f"1/{total['book/autoencoders.html']}"] == badges(opened.page)
+    description = re.compile(r"^Questions: 1 of \d+ answered, 1 right$")
+    for badge in opened.page.locator(".bd-sidebar-primary a:has(.progress-badge:visible)").all():
+        expect(badge).to_have_accessible_description(description)
+    # Before axe, which looks for imported style sheets at addresses of its own making.
+    assert opened.problems == []
+    violations = Axe().run(opened.page, context=".bd-sidebar-primary").response["violations"]
+    assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
