@@ -1,0 +1,52 @@
+"""The pages of the built book: which there are, what stands in their files, and when one has settled in a browser."""
+
+import functools
+import json
+from pathlib import Path
+
+import yaml
+from bs4 import BeautifulSoup
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).parents[2]
+
+
+def _files(toc):
+    if isinstance(toc, dict):
+        for name, value in toc.items():
+            yield from [value] if name in ("root", "file") else _files(value)
+    elif isinstance(toc, list):
+        for entry in toc:
+            yield from _files(entry)
+
+
+# The chapters in the reader's order, such as "book/intro", and all pages, such as "book/intro.html".
+CHAPTERS = list(_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))))
+PAGES = [f"{chapter}.html" for chapter in CHAPTERS] + ["genindex.html", "search.html", "index.html"]
+
+VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'  # where a widget is to stand
+STATES = 'script[type="application/vnd.jupyter.widget-state+json"]'  # the models of all widgets of a page
+
+
+@functools.cache
+def parse(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def widget_states(path: Path) -> list[str]:
+    return [script.string for script in parse(path).select(STATES)]
+
+
+def widgets(path: Path) -> list[dict]:
+    """The state of each of our widgets in the page."""
+    models = [model for text in widget_states(path) for model in json.loads(text)["state"].values()]
+    return [model["state"] for model in models if model["model_module"] == "anywidget"]
+
+
+def settle(tab: Page) -> None:
+    """Wait until the page has done what it does by itself: gone where it sends the reader, mounted, typeset, drawn."""
+    if tab.url.endswith("/index.html"):
+        tab.wait_for_url(f"**/{PAGES[0]}")
+    if tab.locator(VIEWS).count():
+        tab.wait_for_selector("html[data-widget-host=ready]", timeout=15_000)
+    tab.evaluate("() => Promise.all([window.MathJax?.startup?.promise, document.fonts.ready])")

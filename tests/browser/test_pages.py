@@ -1,0 +1,167 @@
+"""Every page of the built book, as a browser gets it: over http and from the disk, with every other host blocked."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from pages import PAGES, ROOT, VIEWS, parse, settle, widget_states, widgets
+
+OURS = ROOT / "book" / "_published" / "static"
+# The drawing inside a figure is one picture with one text: some thousand marks that would cost axe seconds.
+DRAWINGS = "figure.sae-figure[role=img] > svg"
+SERIOUS = ("serious", "critical")
+# Each page is opened in each of these ways. axe is not run on file://, where browsers keep it from reading the styles.
+VISITS = {
+    "http, wide, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
+    "http, phone, dark": {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"},
+    "file": {},
+}
+
+
+class Visit(NamedTuple):
+    problems: list[str]
+    foreign: list[str]
+    headings: list[str]  # of the first level, as a screen reader meets them
+    mounted: int
+    notes: list[str]  # that stand where a widget should
+    room: tuple[int, int]  # widths: of what is there, and of the window
+    barriers: list[tuple[str, list[str]]]  # what axe finds serious, and where
+
+
+visits: dict[tuple[str, str], Visit] = {}
+
+
+@pytest.fixture(params=PAGES)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def path(site, name) -> Path:
+    return site / name
+
+
+@pytest.fixture(params=VISITS)
+def visit(request, page, server, site, name) -> Visit:
+    """What was met on the page. A page is opened once in each way for all tests: opening it is what takes the time."""
+    way = request.param
+    if (name, way) not in visits:
+        opened = page(f"{site.as_uri() if way == 'file' else server}/{name}", **VISITS[way])
+        tab = opened.page
+        settle(tab)
+        tab.wait_for_load_state("networkidle")
+        # Colours on their way from one state to the next have contrasts that nobody sees.
+        tab.wait_for_function("document.getAnimations().length === 0")
+        # Taken before axe runs, which causes problems of its own.
+        problems = list(opened.problems)
+        found = [] if way == "file" else Axe().run(tab, {"exclude": [[DRAWINGS]]}).response["violations"]
+        visits[name, way] = Visit(
+            problems=problems,
+            foreign=opened.foreign,
+            headings=tab.get_by_role("heading", level=1).all_inner_texts(),
+            mounted=tab.locator(".widget-host-view[data-widget-mounted=true]").count(),
+            notes=tab.locator(".widget-host-unsupported, .widget-host-error").all_inner_texts(),
+            room=tab.evaluate("[document.documentElement.scrollWidth, innerWidth]"),
+            barriers=[(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS],
+        )
+    return visits[name, way]
+
+
+def test_a_page_opens_in_silence(visit):
+    assert visit.problems == []
+
+
+def test_a_page_asks_no_other_host(visit):
+    assert visit.foreign == []
+
+
+def test_every_widget_is_there_and_needs_no_kernel(visit, path):
+    # The index sends the reader on, so there it is the first chapter's widgets that are met.
+    target = path.parent / PAGES[0] if path.name == "index.html" else path
+    assert visit.notes == []
+    assert visit.mounted == len(parse(target).select(VIEWS))
+
+
+def test_a_page_has_one_main_heading(visit):
+    assert len(visit.headings) == 1 and visit.headings[0].strip()
+
+
+def test_no_page_scrolls_sideways(visit):
+    needed, there = visit.room
+    assert needed <= there
+
+
+@pytest.mark.parametrize("visit", [way for way in VISITS if way != "file"], indirect=True)
+def test_nothing_stands_in_anybodys_way(visit):
+    assert visit.barriers == []
+
+
+def test_a_page_says_its_title_and_its_language(path):
+    html = parse(path)
+    assert html.title.get_text(strip=True)
+    assert html.html["lang"] == "en"
+
+
+def test_what_a_page_links_to_is_there(path, site):
+    html = parse(path)
+    links = [tag["href"] for tag in html.select("a[href], link[href]")]
+    links += [tag["src"] for tag in html.select("script[src], img[src]")]
+    questions = [question for state in widgets(path) for question in state.get("questions", [])]
+    links += [question["anchor"] for question in questions if "anchor" in question]
+    assert links
+    broken = []
+    for link in links:
+        address, passage = urldefrag(urljoin(path.as_uri(), link))
+        if urlsplit(address).scheme != "file":
+            continue  # to another host, for a reader who chooses to go there
+        target = Path(unquote(urlsplit(address).path))
+        there = target.is_file() and target.is_relative_to(site)
+        if not there or (passage and not parse(target).find(id=unquote(passage))):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_picture_has_words(path):
+    html = parse(path)
+    for image in html.select("article img"):
+        # Without a text of its own, a picture gets its file's name from MyST-NB.
+        assert image["alt"].strip() and not image["alt"].endswith(Path(image["src"]).suffix), image
+    for figure in html.select("figure.sae-figure"):
+        assert figure["role"] == "img" and figure["aria-label"].strip(), str(figure)[:200]
+    for drawing in html.select("article svg"):
+        assert drawing.find_parent("figure", class_="sae-figure"), f"not made by plots.figure: {str(drawing)[:200]}"
+
+
+def compressed(text: str) -> int:
+    return len(gzip.compress(text.encode()))
+
+
+def test_our_own_code_is_light_and_brings_no_widget_manager(path):
+    html = parse(path)
+    addresses = [tag.get("src") or tag["href"] for tag in html.select("script[src], link[rel=stylesheet]")]
+    files = {Path(urlsplit(address).path).name for address in addresses}
+    assert files.isdisjoint({"require.js", "require.min.js", "embed.js", "embed-amd.js", "embed-amd-render.js"})
+    static = next(folder / "_static" for folder in path.parents if (folder / "_static").is_dir())
+    files = [static / file for file in files if (OURS / file).is_file()]
+    # What the widgets' code adds to the page as it is sent, and the scripts that stand in it.
+    whole = path.read_text(encoding="utf-8")
+    without = whole
+    for script in html.select("script:not([src]):not([type])"):
+        without = without.replace(script.string, "")
+    for text in widget_states(path):
+        saved = json.loads(text)
+        assert len(set(saved["code"])) == len(saved["code"]), "a text of code stands in the page twice"
+        without = without.replace(text, json.dumps({**saved, "code": []}))
+    in_page = compressed(whole) - compressed(without)
+    beside = sum(compressed(file.read_text(encoding="utf-8")) for file in files)
+    # The review brings its own code beside that of the quizzes, which is too far away for the compression to see the likeness.
+    limit = 35_000 if path.name == "quiz.html" else 25_000
+    assert in_page + beside < limit
+
+
+def test_the_widgets_data_is_light(path):
+    assert sum(map(compressed, widget_states(path))) < 400_000

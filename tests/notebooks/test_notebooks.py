@@ -1,0 +1,62 @@
+"""What every chapter has, as a file. That it runs is nbval's business, and its page the browser's."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+# The chapter of questions teaches nothing new: it has no summary and no lab.
+CHAPTERS = [path for path in NOTEBOOKS if path.stem != "quiz"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request):
+    notebook = nbformat.read(request.param, as_version=4)
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_every_notebook_is_in_the_table_of_contents():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = {toc["root"], *(chapter["file"] for chapter in toc["chapters"])}
+    assert listed == {f"book/{path.stem}" for path in NOTEBOOKS}
+
+
+def test_a_notebook_is_valid_and_carries_no_results(notebook):
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None, cell.source
+
+
+def test_a_cell_fits_a_screen(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 30, cell.source
+
+
+def test_no_claim_is_left_without_a_guard(notebook):
+    """Where a chapter trains, it also asserts what it says of the result."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert "saelib.train(" not in code or re.search(r"^\s*assert ", code, re.MULTILINE)
+
+
+def test_a_chapter_says_how_long_it_takes_and_what_for(chapter):
+    assert re.search(r"^# .+\n\n\*About \d+ minutes.*you can", chapter, re.DOTALL)
+
+
+def test_a_chapter_ends_with_summary_questions_lab_and_reading(chapter):
+    headings = re.findall(r"^## (.+)$", chapter, re.MULTILINE)
+    assert headings[-4:] == ["Summary", "Test your understanding", "Lab", "Further reading"]
+
+
+def test_a_summary_has_five_lines_at_most(chapter):
+    summary = re.search(r"^## Summary\n\n(.+?)\n\n", chapter, re.MULTILINE | re.DOTALL)[1]
+    assert len(summary) <= 5 * 120
