@@ -16,11 +16,11 @@ with sync_playwright() as playwright:
         executable_path=path,
         args=["--no-sandbox"] if os.geteuid() == 0 else [],
     )
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = browser.new_page(viewport={"width": 1280, "height": 960})
     page.goto(INTRO.as_uri())
     page.wait_for_function("document.documentElement.dataset.widgetHost === 'ready'")
     # The first explorable is what the book is about: put it into the picture, below its heading.
-    page.locator("[data-widget-mounted]").first.evaluate("el => el.scrollIntoView({ block: 'center' })")
+    page.locator("[data-widget-mounted]").first.evaluate("el => { el.scrollIntoView(); scrollBy(0, -70); }")
     page.wait_for_timeout(500)
     page.screenshot(path=ROOT / "book" / "_published" / "preview.png")
     browser.close()
