@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import rcssmin
-import rjsmin
+from saelib.widgets.base import without_comments
 from saelib.widgets.review import read_chapters
 from sphinx.errors import ConfigError
 
@@ -76,7 +76,7 @@ def make_light(app, exception):
     """Leave the comments in the repository: readers download what does the work."""
     if exception is None:
         for file in files_under(Path(app.srcdir) / "book" / "_published" / "static"):
-            if minify := {".js": rjsmin.jsmin, ".css": rcssmin.cssmin}.get(file.suffix):
+            if minify := {".js": without_comments, ".css": rcssmin.cssmin}.get(file.suffix):
                 copy = Path(app.outdir) / "_static" / file.name
                 copy.write_text(minify(copy.read_text(encoding="utf-8")), encoding="utf-8")
 

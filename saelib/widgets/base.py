@@ -6,7 +6,6 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import rcssmin
-import rjsmin
 import torch
 import traitlets
 
@@ -33,7 +32,16 @@ def javascript(name: str) -> str:
         neighbours = "".join(inline(neighbour) for neighbour in _IMPORT.findall(source))
         return neighbours + re.sub(r"^export (?!default)", "", _IMPORT.sub("", source), flags=re.MULTILINE)
 
-    return rjsmin.jsmin(inline(name))
+    return without_comments(inline(name))
+
+
+def without_comments(script: str) -> str:
+    """Our own JavaScript without JSDoc, comments that have lines of their own, and indentation.
+
+    Not the work of a minifier: those that were tried take spaces out of template strings that stand in one another.
+    """
+    script = re.sub(r"/\*\*.*?\*/[ \n]*", "", script, flags=re.DOTALL)
+    return re.sub(r"^[ \t]*(//[^\n]*)?\n?", "", script, flags=re.MULTILINE)
 
 
 def style(*names: str) -> str:

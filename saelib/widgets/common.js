@@ -76,8 +76,11 @@ export function explorable(root, model) {
     controls,
     stage,
     say(words) {
+      // What stands there from the start is read where it stands; only changes are announced.
+      const change = readout.textContent !== "";
       readout.textContent = words;
       clearTimeout(timer);
+      if (!change) return;
       timer = window.setTimeout(() => { live.textContent = words; }, 500);
     },
   };

@@ -44,7 +44,7 @@ class HowFewBricks(Explorable):
                 numbers += [box.b_dec, box.W_dec, box.encode(x)]
         super().__init__(
             title="How few bricks?",
-            prediction="How many bricks until you can read the digit? Make a guess, then drag.",
+            prediction="How few bricks would do, for you to still read the digit? Make a guess, then drag.",
             caption="On a brick, orange is ink that it adds and blue ink that it takes away; the number and the bar under it say how "
             "strongly it is used. An error of 0% is a perfect copy; 100% is what answering with the average digit would give.",
             boxes=[box.d_sae for box in boxes],

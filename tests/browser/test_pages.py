@@ -32,7 +32,7 @@ class Visit(NamedTuple):
     barriers: list[tuple[str, list[str]]]  # what axe finds serious, and where
 
 
-visits: dict[tuple[str, str], Visit] = {}
+visits: dict[tuple[str, str], Visit | None] = {}
 
 
 @pytest.fixture(params=PAGES)
@@ -50,6 +50,7 @@ def visit(request, page, server, site, name) -> Visit:
     """What was met on the page. A page is opened once in each way for all tests: opening it is what takes the time."""
     way = request.param
     if (name, way) not in visits:
+        visits[name, way] = None  # and it stays so if the page never settles: no other test has to wait for that
         opened = page(f"{site.as_uri() if way == 'file' else server}/{name}", **VISITS[way])
         tab = opened.page
         settle(tab)
@@ -63,11 +64,12 @@ def visit(request, page, server, site, name) -> Visit:
             problems=problems,
             foreign=opened.foreign,
             headings=tab.get_by_role("heading", level=1).all_inner_texts(),
-            mounted=tab.locator(".widget-host-view[data-widget-mounted=true]").count(),
+            mounted=tab.locator(".widget-host-view[data-widget-mounted=true]:not(:empty)").count(),
             notes=tab.locator(".widget-host-unsupported, .widget-host-error").all_inner_texts(),
             room=tab.evaluate("[document.documentElement.scrollWidth, innerWidth]"),
             barriers=[(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS],
         )
+    assert visits[name, way], f"{name} does not settle"
     return visits[name, way]
 
 
