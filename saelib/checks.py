@@ -44,10 +44,16 @@ def seed(value: object) -> int:
 
 
 def number(
-    name: str, value: object, *, above: float | None = None, least: float | None = None, most: float | None = None
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
 ) -> float:
-    """`value` as a float if it is finite, greater than `above`, at least `least`, at most `most`; else ValueError."""
-    bounds = {"above": above, "of at least": least, "of at most": most}
+    """`value` as a float if it is finite, within (`above`, `below`) and within [`least`, `most`]; else ValueError."""
+    bounds = {"above": above, "below": below, "of at least": least, "of at most": most}
     bound = " and".join(f" {words} {limit}" for words, limit in bounds.items() if limit is not None)
     try:
         real = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
@@ -56,6 +62,7 @@ def number(
     if (
         not math.isfinite(real)
         or (above is not None and real <= above)
+        or (below is not None and real >= below)
         or (least is not None and real < least)
         or (most is not None and real > most)
     ):

@@ -1,4 +1,4 @@
-"""Data for the chapters: real or made, as tensors whose shapes are said."""
+"""Handwritten digits of 8x8 pixels."""
 
 from typing import NamedTuple
 
