@@ -3,23 +3,31 @@
 The rooms, in the order in which data flows through them; a module imports only from those above it:
 
     checks     what an argument has to be, said once
+    streams    random numbers, a stream of their own for each purpose
+    files      files that are there whole or not at all
+    kernels    the work of a sparse code that touches its active features alone
     data       real and made data, as tensors
     models     Autoencoder, SparseAutoencoder
-    sparsity   what makes a code sparse: L1, TopK
-    training   train(), the one loop for all of them
-    metrics    fvu, l0, dead_fraction
+    sparsity   what makes a code sparse: L1, KL, TopK, BatchTopK, JumpReLU, Gated, Matryoshka
+    training   train(), the one loop for all of them; checkpoints
+    metrics    fvu, l0, dead_fraction, mmcs, ...: one definition each
     storage    save and load
+    interpret  feature cards, ablation, steering
     plots      seaborn figures in one theme      (import saelib.plots)
     widgets    the quiz and the explorables      (import saelib.widgets)
 
 The last two need seaborn, Jupyter and ipywidgets, so they are imported by name only.
 """
 
-from . import data, metrics
+from . import data, interpret, metrics
 from .models import Autoencoder, SparseAutoencoder
-from .sparsity import L1, TopK
+from .sparsity import KL, L1, BatchTopK, Gated, JumpReLU, Matryoshka, TopK
 from .storage import load
 from .training import train
 
-__all__ = ["Autoencoder", "L1", "SparseAutoencoder", "TopK", "data", "load", "metrics", "train"]
+__all__ = [
+    "Autoencoder", "SparseAutoencoder",
+    "L1", "KL", "TopK", "BatchTopK", "JumpReLU", "Gated", "Matryoshka",
+    "data", "interpret", "load", "metrics", "train",
+]  # fmt: skip
 __version__ = "0.1.0"

@@ -1,31 +1,57 @@
 """The models: a plain autoencoder, and the sparse one, which is an autoencoder plus a swappable sparsity brick."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from . import checks
+from . import checks, kernels
+from .streams import stream
 
 
 class Loss(NamedTuple):
     """What one batch costs.
 
-    total: (), what training makes small; reconstruction: (), its first part, the squared error summed over an
-    example's numbers, averaged over examples; codes: (n, d_code), the codes on the way.
+    reconstruction: (), the squared error summed over an example's numbers, averaged over examples, in squared units
+    (see `Model`); penalty: (), the price of the codes; auxiliary: (), whatever else training makes small;
+    codes: (n, d_code), the codes on the way, dense, or sparse with an entry for each number that was chosen.
     """
 
-    total: Tensor
     reconstruction: Tensor
+    penalty: Tensor
+    auxiliary: Tensor
     codes: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """(), what training makes small: the sum of the three."""
+        return self.reconstruction + self.penalty + self.auxiliary
+
+    def values(self) -> Tensor:
+        """The numbers in the codes, without those that nobody chose."""
+        return self.codes._values() if self.codes.is_sparse else self.codes
+
+    def uses(self) -> Tensor:
+        """(d_code,) int64, in how many examples of the batch each number of the code is not zero."""
+        if self.codes.is_sparse:
+            return torch.bincount(self.codes._indices()[1][self.values() != 0], minlength=self.codes.shape[1])
+        return (self.codes != 0).sum(dim=0)
 
 
 class Model(nn.Module):
-    """What all models share: x of shape (n, d_in) to codes and back, a loss, and the two places where training calls in."""
+    """What all models share: x of shape (n, d_in) to codes and back, a loss, and the places where training calls in.
+
+    `unit` is the length that counts as 1 in the loss. train() sets it to the root of the mean squared distance of the
+    examples from their mean, so that a loss of 1 is what answering with the mean would give, whatever the data's scale.
+    """
 
     d_in: int
+    d_code: int
+    unit: float = 1.0
+    revival: str | None = None  # how unused features come back: see Sparsity
 
     def encode(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -37,21 +63,44 @@ class Model(nn.Module):
         """x (n, d_in) written as a code and read back, (n, d_in)."""
         return self.decode(self.encode(x))
 
-    def penalty(self, codes: Tensor) -> Tensor:
-        """What codes (n, d_code) cost beyond the error that they leave: nothing, unless a model says otherwise."""
-        return codes.new_zeros(())
-
-    def loss(self, x: Tensor) -> Loss:
-        """The loss of a batch x (n, d_in): squared error per example, plus the penalty on its codes."""
+    def loss(self, x: Tensor, dead: Tensor | None = None) -> Loss:
+        """The loss of a batch x (n, d_in): squared error per example. `dead`, (d_code,) bool, concerns sparse codes only."""
         codes = self.encode(x)
-        reconstruction = (x - self.decode(codes)).square().sum(dim=1).mean()
-        return Loss(reconstruction + self.penalty(codes), reconstruction, codes)
+        return Loss(self._error(x - self.decode(codes)), x.new_zeros(()), x.new_zeros(()), codes)
 
-    def before_training(self, x: Tensor) -> None:
-        """Called with the first batch, before the first step."""
+    def _error(self, left: Tensor) -> Tensor:
+        return left.square().sum(dim=1).mean() / self.unit**2
 
-    def after_step(self) -> None:
-        """Called after every step of the optimiser."""
+    @torch.no_grad()
+    def before_training(self, x: Tensor, center: str = "mean") -> None:
+        """Called with the first batch, before the first step. Measures `unit`, unless that has been done before.
+
+        Raises ValueError where all examples are equal, for then nothing could be learned from them.
+        """
+        if self.unit == 1.0 and torch.isfinite(x).all():
+            x = x.double()  # so that the mean of equal numbers is that number
+            distance = (x - x.mean(dim=0) if len(x) > 1 else x).square().sum(dim=1).mean().sqrt().item()
+            if distance <= 1e-10 * x.abs().max():
+                raise ValueError(f"data has no variance: all {len(x)} examples of the first batch are equal")
+            self.measure(distance)
+
+    def measure(self, unit: float) -> None:
+        """Take `unit` for the length that counts as 1."""
+        self.unit = unit
+
+    def groups(self, lr: float) -> list[dict[str, Any]]:
+        """The weights as an optimiser wants them, each group with its learning rate."""
+        return [{"params": list(self.parameters()), "lr": lr}]
+
+    def before_step(self) -> None:
+        """Called when the weights have their gradients, before the optimiser uses them."""
+
+    def after_step(self, loss: Loss) -> None:
+        """Called after every step of the optimiser, with the loss that it was for."""
+
+    def revive(self, x: Tensor, dead: Tensor, generator: torch.Generator) -> list[tuple[nn.Parameter, Any]]:
+        """Called now and then with features that nobody uses; returns which places of which weights were started anew."""
+        return []
 
     def save(self, path: str | Path) -> None:
         """Write the model into the folder `path` (made if missing); `saelib.load(path)` reads it back."""
@@ -108,7 +157,7 @@ class SparseAutoencoder(Model):
 
     `activate` is the sparsity brick's; row i of W_dec is the picture of feature i and is kept at length 1, so that a
     code says how much of it there is, and no penalty can be dodged by small codes on long rows (Bricken et al., 2023).
-    The encoder starts as the decoder's transpose, and b_dec as the mean of the first batch.
+    The encoder starts as the decoder's transpose, and b_dec in the middle of the data.
 
     Args: d_in, numbers in an example; d_sae, features; sparsity, a brick such as TopK(8); seed, of the first weights.
     Parameters: W_enc (d_in, d_sae), b_enc (d_sae,), W_dec (d_sae, d_in), b_dec (d_in,).
@@ -118,38 +167,161 @@ class SparseAutoencoder(Model):
     def __init__(self, d_in: int, d_sae: int, sparsity: nn.Module, *, seed: int = 0):
         super().__init__()
         self.d_in = checks.count("d_in", d_in)
-        self.d_sae = checks.count("d_sae", d_sae)
+        self.d_sae = self.d_code = checks.count("d_sae", d_sae)
         if not isinstance(sparsity, nn.Module) or not hasattr(sparsity, "activate"):
             raise ValueError(f"sparsity is {sparsity!r}; expected a sparsity brick such as saelib.TopK(k=8)")
-        sparsity.check(self.d_sae)
-        self.sparsity = sparsity
-        directions = torch.randn(d_sae, d_in, generator=torch.Generator().manual_seed(checks.seed(seed)))
+        self.sparsity = copy.deepcopy(sparsity)  # each model has a brick of its own, with weights of its own
+        self.sparsity.attach(self.d_sae)
+        self.revival = self.sparsity.revival
+        directions = torch.randn(d_sae, d_in, generator=stream("first weights", checks.seed(seed)))
         directions /= directions.norm(dim=1, keepdim=True)
         self.W_dec = nn.Parameter(directions)
-        self.W_enc = nn.Parameter(directions.T.clone())
+        # In memory a feature's weights lie side by side here too, for training reads and writes them a feature at a time.
+        self.W_enc = nn.Parameter(directions.clone().T)
         self.b_enc = nn.Parameter(torch.zeros(d_sae))
         self.b_dec = nn.Parameter(torch.zeros(d_in))
 
     def encode(self, x: Tensor) -> Tensor:
-        """x (n, d_in) to codes (n, d_sae), zero or positive."""
-        x = checks.matrix("x", x, self.d_in, self.W_enc.dtype)
-        return self.sparsity.activate((x - self.b_dec) @ self.W_enc + self.b_enc)
+        """x (n, d_in) to codes (n, d_sae)."""
+        return self.sparsity.infer(self._pre(checks.matrix("x", x, self.d_in, self.W_enc.dtype)))
 
     def decode(self, codes: Tensor) -> Tensor:
         """codes (n, d_sae) to x_hat (n, d_in)."""
         return checks.matrix("codes", codes, self.d_sae) @ self.W_dec + self.b_dec
 
-    def penalty(self, codes: Tensor) -> Tensor:
-        """The sparsity brick's penalty on codes (n, d_sae)."""
-        return self.sparsity.penalty(codes)
+    def _pre(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.b_enc, x - self.b_dec, self.W_enc)
+
+    def loss(self, x: Tensor, dead: Tensor | None = None) -> Loss:
+        """The loss of a batch x (n, d_in), with the sparsity brick's rule for training.
+
+        dead: (d_sae,) bool, not all false, features that nobody has used for long. Where the brick revives by aux-k they
+        have to rebuild what the others leave over (Gao et al., 2024, appendix A.2): the loss gets |e - e_hat|^2 / 32, where e
+        is the error, to which this sends no slope, and e_hat is made of the dead features that answer most to an example.
+        There are d_in / 2 of these in the paper; twice as many as the others are do as well, and cost less.
+        """
+        x = checks.matrix("x", x, self.d_in, self.W_enc.dtype)
+        if hasattr(self.sparsity, "choose"):
+            return self._loss_of_chosen(x, dead)
+        pre = self._pre(x)
+        codes = self.sparsity.activate(pre)
+        helper = self.sparsity.helper(pre)
+        return Loss(
+            self._error(x - codes @ self.W_dec - self.b_dec),
+            self.sparsity.penalty(pre, codes),
+            self._error(x - helper @ self.W_dec.detach() - self.b_dec.detach()) if helper is not None else pre.new_zeros(()),
+            codes,
+        )
+
+    def _loss_of_chosen(self, x: Tensor, dead: Tensor | None) -> Loss:
+        """The loss for a brick that chooses, by work on the chosen features alone, but for one product (see `kernels`)."""
+        n, d_sae = len(x), self.d_sae
+        with torch.no_grad():
+            pre = kernels.product(x - self.b_dec, self.W_enc, self.b_enc)
+            example, feature = self.sparsity.choose(pre)
+            # A bag for each example and box: what a box adds to those before it. (One box, but for Matryoshka.)
+            widths = torch.tensor(self.sparsity.prefixes(d_sae), device=x.device)
+            bag = torch.bucketize(feature, widths, right=True) * n + example
+            if len(widths) > 1:
+                bag, order = bag.sort(stable=True)
+                example, feature = example[order], feature[order]
+            chosen, bags = len(bag), len(widths) * n
+            if dead is not None:
+                candidates = dead.nonzero().ravel()
+                k = min(2 * max(1, chosen // n), len(candidates))
+                answers = candidates[pre[:, candidates].topk(k, dim=1, sorted=False).indices]
+                more = torch.arange(n, device=x.device).repeat_interleave(k)
+                example, feature, bag = torch.cat([example, more]), torch.cat([feature, answers.ravel()]), torch.cat([bag, bags + more])
+        entries = kernels.Entries(example, feature, bag, bags + (n if dead is not None else 0), d_sae)
+        values = torch.relu(kernels.read(x, self.W_enc, self.b_enc, self.b_dec, pre, entries))
+        parts = kernels.rebuild(values, self.W_dec, entries)
+        # What each box and those before it leave over, the last of them the error itself.
+        left = x - self.b_dec - parts[:bags].view(len(widths), n, -1).cumsum(dim=0)
+        auxiliary = self._error(left[-1].detach() - parts[bags:]) / 32 if dead is not None else x.new_zeros(())
+        codes = torch.sparse_coo_tensor(
+            torch.stack([example[:chosen], feature[:chosen]]), values[:chosen].detach(), (n, d_sae), check_invariants=False
+        )
+        return Loss(self._error(left.flatten(0, 1)), x.new_zeros(()), auxiliary, codes)
 
     @torch.no_grad()
-    def before_training(self, x: Tensor) -> None:
-        """Start b_dec at the mean of x, unless it has been set or trained before."""
-        if not self.b_dec.any():
-            self.b_dec.copy_(x.mean(dim=0))
+    def before_training(self, x: Tensor, center: str = "mean") -> None:
+        """Measure `unit`, and put b_dec in the middle of x (its mean, or geometric median), unless it has been set before."""
+        learned = {name: value.clone() for name, value in self.sparsity.state_dict().items()}
+        super().before_training(x)
+        if self.b_dec.any():
+            self.sparsity.load_state_dict(learned)  # what was trained elsewhere is in the data's scale already
+        else:
+            self.b_dec.copy_(x.mean(dim=0) if center == "mean" else _geometric_median(x))
+
+    def measure(self, unit: float) -> None:
+        """Take `unit` for the length that counts as 1."""
+        super().measure(unit)
+        self.sparsity.measure(unit)
+
+    def groups(self, lr: float) -> list[dict[str, Any]]:
+        """Two groups: weights that are lengths in the data's space, such as biases, learn in units, the others plainly.
+
+        Adam's steps have the length lr, whatever the gradient's. So this is, to the digit, what training on data divided
+        by `unit` does, and there is nothing to fold back afterwards.
+        """
+        lengths = [self.b_enc, self.b_dec, *(getattr(self.sparsity, name) for name in self.sparsity.in_units)]
+        plain = [p for p in self.parameters() if not any(p is length for length in lengths)]
+        return [{"params": plain, "lr": lr}, {"params": lengths, "lr": lr * self.unit}]
 
     @torch.no_grad()
-    def after_step(self) -> None:
-        """Bring the rows of W_dec back to length 1."""
+    def before_step(self) -> None:
+        """Take out of W_dec's gradient what would only make its rows longer or shorter, for after_step undoes that."""
+        along = torch.einsum("fd,fd->f", self.W_dec.grad, self.W_dec)
+        self.W_dec.grad.addcmul_(self.W_dec, along[:, None], value=-1)
+
+    @torch.no_grad()
+    def after_step(self, loss: Loss) -> None:
+        """Bring the rows of W_dec back to length 1, and let the brick look at the codes."""
         self.W_dec /= self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        self.sparsity.after_step(loss.values())
+
+    @torch.no_grad()
+    def revive(self, x: Tensor, dead: Tensor, generator: torch.Generator) -> list[tuple[nn.Parameter, Any]]:
+        """Start `dead` (m,) features anew at what the others leave over ("resampling", after Bricken et al., 2023).
+
+        Examples are drawn with a probability that goes with the square of their loss, as there. A feature's row becomes the
+        direction of such an example's error (there: of the example itself; but what lacks a feature is in what is left
+        over, and the planted worlds are found sooner), and its encoder reads along it, with half the living features' mean length.
+        """
+        left = x - self(x)
+        error = left.square().sum(dim=1)
+        if not error.any() or not torch.isfinite(error).all():
+            return []
+        drawn = torch.multinomial((error / error.max()).square().cpu(), len(dead), replacement=True, generator=generator).to(x.device)
+        direction = nn.functional.normalize(left[drawn], dim=1)
+        living = torch.ones(self.d_sae, dtype=torch.bool, device=x.device)
+        living[dead] = False
+        length = self.W_enc.T[living].norm(dim=1).mean() if living.any() else 1.0
+        self.W_dec[dead] = direction
+        self.W_enc.T[dead] = 0.5 * length * direction
+        self.b_enc[dead] = 0
+        own = [(self.W_dec, dead), (self.W_enc, (slice(None), dead)), (self.b_enc, dead)]
+        return own + self.sparsity.revive(dead)
+
+
+def _geometric_median(x: Tensor, steps: int = 100) -> Tensor:
+    """The point with the least mean distance to the rows of x, (d,).
+
+    By Weiszfeld's iteration (1937), which would never leave a row of x that it met, as amended by Vardi and Zhang (2000).
+    """
+    center = x.mean(dim=0)
+    for _ in range(steps):
+        distance = (x - center).norm(dim=1)
+        scale = distance.mean()
+        away = distance > 1e-6 * scale
+        if not away.any():
+            break
+        weight = 1 / distance[away]
+        pull = weight @ x[away] / weight.sum() - center
+        # Rows that it stands on hold it back with a strength of 1 each, against that with which the others pull.
+        held = (len(x) - int(away.sum())) / (pull.norm() * weight.sum()).clamp_min(1e-30)
+        step = (1 - held).clamp(min=0) * pull
+        center = center + step
+        if step.norm() <= 1e-6 * scale:
+            break
+    return center

@@ -1,8 +1,16 @@
 """What makes a code sparse: one small class for each way to say "few bricks at a time".
 
-A brick turns pre-activations into codes (`activate`), may put a price on them (`penalty`), and says whether it fits a
-model (`check`). `settings` names its arguments, and `architecture` the name that saved files give it.
+A brick turns pre-activations into codes: `activate` in training, `infer` afterwards (the same, for most). It may put a
+price on codes (`penalty`) and have weights of its own, made by `attach` once the number of features is known.
+
+A brick knows its `unit`, the length that counts as 1 in the data: train() measures it, as the root of the mean squared
+distance of the examples from their mean. Prices and widths of kernels are said in it, so that a coefficient means the same
+for data of any scale; with `unit` 1 the formulas are those of the papers.
 """
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,21 +19,74 @@ from . import checks
 
 
 class Sparsity(nn.Module):
-    """The interface of a brick; adding one means writing one subclass."""
+    """The interface of a brick; adding one means writing one subclass.
+
+    architecture: its name in SAELens's files, and saved_as: in those that it saves for use; settings: the names of its
+    arguments; revival: how train() brings features back that nobody uses ("aux-k", "resample", or None where a feature
+    can't die); in_units: those of its weights that are lengths in the data's space.
+    """
 
     architecture: str
+    saved_as: str
     settings: tuple[str, ...] = ()
+    revival: str | None = None
+    in_units: tuple[str, ...] = ()
+    unit: float = 1.0
+
+    def __init_subclass__(cls) -> None:
+        if "architecture" in vars(cls) and "saved_as" not in vars(cls):
+            cls.saved_as = cls.architecture
+
+    def attach(self, d_sae: int) -> None:
+        """Get ready for d_sae features: make the weights, or raise ValueError where the brick does not fit."""
+
+    @torch.no_grad()
+    def measure(self, unit: float) -> None:
+        """Take `unit` for the length that counts as 1, and the weights that are lengths with it."""
+        for name in self.in_units:
+            getattr(self, name).mul_(unit / self.unit)
+        self.unit = unit
 
     def activate(self, pre: Tensor) -> Tensor:
-        """Pre-activations (n, d_sae) to codes (n, d_sae)."""
+        """Pre-activations (n, d_sae) to codes (n, d_sae), as in training."""
         raise NotImplementedError
 
-    def penalty(self, codes: Tensor) -> Tensor:
-        """The price of codes (n, d_sae), averaged over the examples: a scalar, added to the loss."""
-        return codes.new_zeros(())
+    def infer(self, pre: Tensor) -> Tensor:
+        """Pre-activations (n, d_sae) to codes (n, d_sae), each example for itself."""
+        return self.activate(pre)
 
-    def check(self, d_sae: int) -> None:
-        """Raise ValueError if the brick can't work with d_sae features."""
+    def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
+        """The price of a batch of codes (n, d_sae), a scalar that is added to the loss."""
+        return pre.new_zeros(())
+
+    def helper(self, pre: Tensor) -> Tensor | None:
+        """Codes (n, d_sae) that have to rebuild x as well, with a decoder that does not learn from it."""
+        return None
+
+    def after_step(self, values: Tensor) -> None:
+        """Called after every step with the numbers in the codes of its batch, in any order."""
+
+    def revive(self, dead: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+        """Start own weights of the features `dead` (m,) anew; returns which places of which weights these are."""
+        return []
+
+    # On disk.
+
+    @classmethod
+    def described(cls, config: dict[str, Any]) -> "Sparsity":
+        """The brick of a model that SAELens describes by `config`, with 0 for what only training needs.
+
+        Raises KeyError for what is missing, and ValueError for what is wrong.
+        """
+        return cls(**{name: config[name] if name in ("k", "target_rate") else 0.0 for name in cls.settings})
+
+    def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The model's weights by name, as its file holds them."""
+        return weights
+
+    def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The other way round. Raises ValueError for what this brick can't be."""
+        return tensors
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
@@ -34,7 +95,7 @@ class Sparsity(nn.Module):
 class L1(Sparsity):
     """Make every bit of activation cost: the sum of an example's activations times a coefficient.
 
-        codes = relu(pre)        penalty = coefficient * mean over examples of sum_i codes_i
+        codes = relu(pre)        penalty = coefficient * mean over examples of sum_i codes_i / unit
 
     (Bricken et al., 2023, "Towards Monosemanticity".) It pushes small codes to zero, and shrinks the large ones too.
     Raises ValueError for a coefficient that is negative or not finite.
@@ -42,6 +103,7 @@ class L1(Sparsity):
 
     architecture = "standard"
     settings = ("coefficient",)
+    revival = "resample"
 
     def __init__(self, coefficient: float):
         super().__init__()
@@ -50,11 +112,69 @@ class L1(Sparsity):
     def activate(self, pre: Tensor) -> Tensor:
         return torch.relu(pre)
 
-    def penalty(self, codes: Tensor) -> Tensor:
-        return self.coefficient * codes.sum(dim=1).mean()
+    def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
+        return self.coefficient / self.unit * codes.sum(dim=1).mean()
 
 
-class TopK(Sparsity):
+class KL(Sparsity):
+    """Give every feature a target: how much it may be on, on average.
+
+        codes = unit * sigmoid(pre / unit)        rate_j = mean over examples of codes_j / unit
+        penalty = coefficient * sum_j [ r log(r / rate_j) + (1 - r) log((1 - r) / (1 - rate_j)) ],  r = target_rate
+
+    (Ng, 2011, CS294A lecture notes, section 3.) It is the Kullback-Leibler divergence between a coin that falls on "on" with
+    probability r and one that does so with rate_j. No code is ever exactly zero: features are made quiet, not switched off.
+    Raises ValueError for a target_rate that does not lie between 0 and 1, or a coefficient that is negative or not finite.
+    """
+
+    architecture = "kl"
+    settings = ("target_rate", "coefficient")
+
+    def __init__(self, target_rate: float, coefficient: float):
+        super().__init__()
+        self.target_rate = checks.number("target_rate", target_rate, above=0, below=1)
+        self.coefficient = checks.number("coefficient", coefficient, least=0)
+
+    def activate(self, pre: Tensor) -> Tensor:
+        return self.unit * torch.sigmoid(pre / self.unit)
+
+    def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
+        # log(rate) and log(1 - rate), from pre and in a way that stays finite where a sigmoid is rounded to 0 or 1.
+        log_on = torch.logsumexp(nn.functional.logsigmoid(pre / self.unit), dim=0)
+        log_off = torch.logsumexp(nn.functional.logsigmoid(-pre / self.unit), dim=0)
+        r, log_n = self.target_rate, math.log(len(pre))
+        on = r * (math.log(r) - log_on + log_n)
+        off = (1 - r) * (math.log(1 - r) - log_off + log_n)
+        return self.coefficient * (on + off).sum()
+
+
+class _Choice(Sparsity):
+    """What the bricks share that keep the largest pre-activations: training touches only what they choose."""
+
+    settings = ("k",)
+    revival = "aux-k"
+
+    def __init__(self, k: int):
+        super().__init__()
+        self.k = checks.count("k", k)
+
+    def attach(self, d_sae: int) -> None:
+        checks.count("k", self.k, most=d_sae, why=f"for there are d_sae = {d_sae} features to choose from")
+
+    def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        """Which numbers of pre (n, d_sae) are kept: their examples, in rising order, and their features, both (m,)."""
+        raise NotImplementedError
+
+    def prefixes(self, d_sae: int) -> tuple[int, ...]:
+        """How many of the first features have to do without the others, in rising order up to all of them."""
+        return (d_sae,)
+
+    def activate(self, pre: Tensor) -> Tensor:
+        place = self.choose(pre.detach())
+        return torch.zeros_like(pre).index_put(place, torch.relu(pre[place]))
+
+
+class TopK(_Choice):
     """Allow k bricks and no more: keep an example's k largest pre-activations, and drop the rest.
 
         codes = relu(the k largest of pre, zero elsewhere)
@@ -64,15 +184,239 @@ class TopK(Sparsity):
     """
 
     architecture = "topk"
-    settings = ("k",)
+
+    def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        feature = pre.topk(self.k, dim=1, sorted=False).indices
+        return torch.arange(len(pre), device=pre.device).repeat_interleave(self.k), feature.flatten()
+
+
+class BatchTopK(_Choice):
+    """Allow k bricks on average: keep the n k largest pre-activations of a batch of n, so that hard examples get more.
+
+        training:   codes = relu(the n k largest of the whole batch, zero elsewhere)
+        afterwards: codes = pre where pre > threshold, else 0
+
+    `threshold` is a running mean of the smallest code that was kept in a batch (Bussmann et al., 2024, "BatchTopK Sparse
+    Autoencoders", section 3), so that after training no example needs a batch around it. It is 0 before training.
+    Raises ValueError for a k that is not a whole number of at least 1, or larger than the model's d_sae.
+    """
+
+    architecture = "batchtopk"
+    saved_as = "jumprelu"
+    memory = 0.99  # the share of the running mean that a batch leaves as it was
 
     def __init__(self, k: int):
+        super().__init__(k)
+        self.register_buffer("threshold", torch.zeros(()))
+
+    def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        n, d_sae = pre.shape
+        # The largest of all stand among the largest of each example. How many of these it takes is not known before; where
+        # an example would use up all that it was given, it gets more.
+        width = min(d_sae, 4 * self.k)
+        while True:
+            value, feature = pre.topk(width, dim=1)
+            chosen = value.flatten().topk(n * self.k).indices
+            if width == d_sae or not (chosen % width == width - 1).any():
+                break
+            width = min(d_sae, 4 * width)
+        chosen = chosen.sort().values
+        return chosen // width, feature.flatten()[chosen]
+
+    def infer(self, pre: Tensor) -> Tensor:
+        return pre * (pre > self.threshold)
+
+    @torch.no_grad()
+    def after_step(self, values: Tensor) -> None:
+        kept = values[values > 0]
+        if len(kept):
+            smallest = kept.min().to(self.threshold)
+            self.threshold.copy_(torch.where(self.threshold == 0, smallest, self.threshold.lerp(smallest, 1 - self.memory)))
+
+
+    @classmethod
+    def described(cls, config: dict[str, Any]) -> "BatchTopK":
+        return cls(round(checks.number("k", config["k"], least=1)))  # there it is an average, and may be a fraction
+
+    def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {**weights, "threshold": weights["threshold"].expand(weights["b_enc"].shape)}
+
+    def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        threshold = tensors["threshold"]
+        if (threshold != threshold[0]).any():
+            raise ValueError(f"threshold goes from {threshold.min()} to {threshold.max()}; expected one for all features")
+        return {**tensors, "threshold": threshold[0].clamp(min=0)}
+
+
+class Matryoshka(BatchTopK):
+    """Boxes in boxes: the first features have to rebuild x without the later ones, again and again.
+
+        loss = mean over the widths m of |x - (codes_1..m W_dec_1..m + b_dec)|^2,   codes as BatchTopK(k) makes them
+
+    (Bussmann et al., 2025, "Learning Multi-Level Features with Matryoshka Sparse Autoencoders", section 3.) A general
+    feature in the first box can't leave its work to special ones in a later box, for the first box has to do without them.
+
+    Args: widths, how many features each box holds, in rising order, the last of them all d_sae; k, as in BatchTopK.
+    Raises ValueError for widths that do not rise or do not end at the model's d_sae, or a k that does not fit.
+    """
+
+    architecture = "matryoshka_batchtopk"
+    saved_as = "jumprelu"
+    settings = ("widths", "k")
+
+    def __init__(self, widths: Sequence[int], k: int):
+        super().__init__(k)
+        if not isinstance(widths, Sequence) or isinstance(widths, str) or len(widths) == 0:
+            raise ValueError(f"widths is {widths!r}; expected a sequence of rising widths such as (64, 128, 512)")
+        self.widths = tuple(checks.count(f"widths[{i}]", width) for i, width in enumerate(widths))
+        if any(wide <= narrow for narrow, wide in zip(self.widths, self.widths[1:])):
+            raise ValueError(f"widths is {widths!r}; expected each to be larger than the one before")
+
+    def attach(self, d_sae: int) -> None:
+        super().attach(d_sae)
+        if self.widths[-1] != d_sae:
+            raise ValueError(f"widths is {self.widths!r}; expected the last to be d_sae = {d_sae}")
+
+    def prefixes(self, d_sae: int) -> tuple[int, ...]:
+        return self.widths
+
+    @classmethod
+    def described(cls, config: dict[str, Any]) -> "Matryoshka":
+        return cls(config["matryoshka_widths"], round(checks.number("k", config["k"], least=1)))
+
+
+class JumpReLU(Sparsity):
+    """Give every feature a threshold of its own, below which it is off, and make being on cost.
+
+        codes_i = pre_i if pre_i > threshold_i, else 0      penalty = coefficient * mean over examples of (how many are on)
+
+    Neither has a useful slope in the threshold, so that one is made up: where pre lies within half a `bandwidth` of the
+    threshold, as if the step there were a ramp (Rajamanoharan et al., 2024b, "Jumping Ahead", equations 10 and 11; a
+    rectangle for the kernel). Thresholds start at `start`; bandwidth and start are in units, see the top of this module.
+
+    Raises ValueError for a coefficient that is negative or not finite, or a bandwidth or start that is not above 0.
+    """
+
+    architecture = "jumprelu"
+    settings = ("coefficient", "bandwidth", "start")
+    revival = "resample"
+    in_units = ("threshold",)
+
+    def __init__(self, coefficient: float, bandwidth: float = 0.1, start: float = 0.1):
         super().__init__()
-        self.k = checks.count("k", k)
+        self.coefficient = checks.number("coefficient", coefficient, least=0)
+        self.bandwidth = checks.number("bandwidth", bandwidth, above=0)
+        self.start = checks.number("start", start, above=0)
+
+    def attach(self, d_sae: int) -> None:
+        self.threshold = nn.Parameter(torch.full((d_sae,), self.start))
 
     def activate(self, pre: Tensor) -> Tensor:
-        value, index = pre.topk(self.k, dim=1, sorted=False)
-        return torch.zeros_like(pre).scatter(1, index, torch.relu(value))
+        return _Jump.apply(pre, self.threshold, self.bandwidth * self.unit)
 
-    def check(self, d_sae: int) -> None:
-        checks.count("k", self.k, most=d_sae, why=f"for there are d_sae = {d_sae} features to choose from")
+    def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
+        return self.coefficient * _Step.apply(pre, self.threshold, self.bandwidth * self.unit).sum(dim=1).mean()
+
+    @torch.no_grad()
+    def after_step(self, values: Tensor) -> None:
+        self.threshold.clamp_(min=0)
+
+    @torch.no_grad()
+    def revive(self, dead: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+        self.threshold[dead] = self.start * self.unit
+        return [(self.threshold, dead)]
+
+    @classmethod
+    def described(cls, config: dict[str, Any]) -> "JumpReLU":
+        return cls(0.0)
+
+    def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        # SAELens lets only positive numbers pass, whatever the threshold.
+        return {**tensors, "threshold": tensors["threshold"].clamp(min=0)}
+
+
+def _near(pre: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
+    return (pre - threshold).abs() < bandwidth / 2
+
+
+class _Jump(torch.autograd.Function):
+    """pre where it is above the threshold; its slope in the threshold is the one made up (equation 11)."""
+
+    @staticmethod
+    def forward(ctx, pre, threshold, bandwidth):
+        ctx.save_for_backward(pre, threshold)
+        ctx.bandwidth = bandwidth
+        return pre * (pre > threshold)
+
+    @staticmethod
+    def backward(ctx, slope):
+        pre, threshold = ctx.saved_tensors
+        made_up = -(threshold / ctx.bandwidth) * (_near(pre, threshold, ctx.bandwidth) * slope).sum(dim=0)
+        return slope * (pre > threshold), made_up, None
+
+
+class _Step(torch.autograd.Function):
+    """1 where pre is above the threshold; its slope in the threshold is the one made up (equation 10)."""
+
+    @staticmethod
+    def forward(ctx, pre, threshold, bandwidth):
+        ctx.save_for_backward(pre, threshold)
+        ctx.bandwidth = bandwidth
+        return (pre > threshold).to(pre.dtype)
+
+    @staticmethod
+    def backward(ctx, slope):
+        pre, threshold = ctx.saved_tensors
+        return None, -(_near(pre, threshold, ctx.bandwidth) * slope).sum(dim=0) / ctx.bandwidth, None
+
+
+class Gated(Sparsity):
+    """Ask two questions apart: is the feature on (the gate), and if so, how strongly (the magnitude)?
+
+        codes = [pre > 0] * relu(exp(r_mag) * pre + b_mag)
+        penalty = coefficient * mean over examples of sum_i relu(pre_i) / unit
+        and relu(pre) itself has to rebuild x, through a decoder that does not learn from it
+
+    (Rajamanoharan et al., 2024a, "Improving Dictionary Learning with Gated Sparse Autoencoders", equations 6 to 8.) The price lies
+    on the gate alone, so that it does not shrink the magnitudes. The gate's bias is the model's b_enc; b_mag here counts
+    from it: the paper's b_mag is b_mag + exp(r_mag) * b_enc.
+    Raises ValueError for a coefficient that is negative or not finite.
+    """
+
+    architecture = "gated"
+    settings = ("coefficient",)
+    revival = "resample"
+    in_units = ("b_mag",)
+
+    def __init__(self, coefficient: float):
+        super().__init__()
+        self.coefficient = checks.number("coefficient", coefficient, least=0)
+
+    def attach(self, d_sae: int) -> None:
+        self.r_mag = nn.Parameter(torch.zeros(d_sae))
+        self.b_mag = nn.Parameter(torch.zeros(d_sae))
+
+    def activate(self, pre: Tensor) -> Tensor:
+        return (pre > 0) * torch.relu(self.r_mag.exp() * pre + self.b_mag)
+
+    def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
+        return self.coefficient / self.unit * torch.relu(pre).sum(dim=1).mean()
+
+    def helper(self, pre: Tensor) -> Tensor:
+        return torch.relu(pre)
+
+    @torch.no_grad()
+    def revive(self, dead: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+        self.r_mag[dead] = 0
+        self.b_mag[dead] = 0
+        return [(self.r_mag, dead), (self.b_mag, dead)]
+
+    def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        weights = dict(weights)
+        b_gate = weights.pop("b_enc")
+        return {**weights, "b_gate": b_gate, "b_mag": weights["b_mag"] + weights["r_mag"].exp() * b_gate}
+
+    def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        tensors = dict(tensors)
+        b_gate = tensors.pop("b_gate")
+        return {**tensors, "b_enc": b_gate, "b_mag": tensors["b_mag"] - tensors["r_mag"].exp() * b_gate}

@@ -1,26 +1,33 @@
 """Models on disk: a folder with `cfg.json` (what it is) and `sae_weights.safetensors` (its numbers, in float32).
 
-A sparse autoencoder is laid out as SAELens 6 lays out its own. Weights are read through safetensors only: a file of
-weights can't run code.
+A sparse autoencoder is laid out as SAELens 6 lays out its own, ready for use rather than for further training there; what
+only saelib knows of it stands in the metadata. Folders that SAELens or sparsify wrote are read as well. Weights are read
+through safetensors only: a file of weights can't run code.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from torch import Tensor
 
-from . import checks
+from . import checks, files, sparsity
 from .models import Autoencoder, Model, SparseAutoencoder
 from .sparsity import Sparsity
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
-# What SAELens can do to activations on their way in and saelib does not.
-PLAIN = {"apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none"}
-SPARSITIES = {brick.architecture: brick for brick in Sparsity.__subclasses__()}
+SPARSIFY_WEIGHTS = "sae.safetensors"
+SPARSIFY_NAMES = {"encoder.weight": "W_enc", "encoder.bias": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
+SAELENS = "6.54.12"  # without a version it would take the file for an old one, and forget the metadata
+# What SAELens can do to activations on their way in, and saelib can't. (Of what it folds into the weights when training
+# ends, the name alone does nothing, there and here.)
+KNOWN = {
+    "normalize_activations": ("none", "expected_average_only_in", "covariance_whitening"),
+    "reshape_activations": ("none",),
+}
+BRICKS = {name: brick for name, brick in vars(sparsity).items() if isinstance(brick, type) and hasattr(brick, "architecture")}
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -33,30 +40,33 @@ def save(model: Model, path: str | Path) -> None:
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise ValueError(f"path is {str(path)!r}, which is a file; expected a folder, or a name that is still free")
-    tensors = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
-    for name, value in tensors.items():
+    weights = {name.removeprefix("sparsity."): value.detach().cpu().float() for name, value in model.state_dict().items()}
+    for name, value in weights.items():
         checks.finite(name, value)
     config = json.dumps(_config(model), indent=2)
+    if isinstance(model, SparseAutoencoder):
+        weights = model.sparsity.packed(weights)
+        for name, value in weights.items():
+            checks.finite(name, value)
     path.mkdir(parents=True, exist_ok=True)
-    weights_draft, config_draft = (path / f".{name}.{os.getpid()}" for name in (WEIGHTS, CONFIG))
-    try:
-        save_file(tensors, weights_draft)
+    with files.whole(path / WEIGHTS, path / CONFIG) as (weights_draft, config_draft):
+        save_file({name: value.contiguous() for name, value in weights.items()}, weights_draft)
         config_draft.write_text(config, encoding="utf-8")
-        os.replace(weights_draft, path / WEIGHTS)
-        os.replace(config_draft, path / CONFIG)
-    finally:
-        weights_draft.unlink(missing_ok=True)
-        config_draft.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> Model:
-    """Read back the model that was saved in the folder `path`.
+    """Read back the model that was saved in the folder `path`, by saelib, SAELens or sparsify.
+
+    What their files do not say (a coefficient) is 0 in the model: it only matters for further training. A decoder whose rows
+    are to be brought to length 1 before anything else (`rescale_acts_by_decoder_norm`), or an encoder that reads x without
+    b_dec taken off (`apply_b_dec_to_input` false), is folded into weights that do the same.
 
     Raises FileNotFoundError where the folder or one of its two files is missing, and ValueError, naming file and value,
     for one that is truncated, describes no known model, or does not hold the weights that it describes.
     """
     path = Path(path)
-    for place in (path, path / CONFIG, path / WEIGHTS):
+    weights = path / (SPARSIFY_WEIGHTS if (path / SPARSIFY_WEIGHTS).is_file() and not (path / WEIGHTS).is_file() else WEIGHTS)
+    for place in (path, path / CONFIG, weights):
         if not (place.is_dir() if place == path else place.is_file()):
             raise FileNotFoundError(f"{place} is missing; expected a folder with {CONFIG} and {WEIGHTS}, as save() writes it")
     try:
@@ -65,49 +75,96 @@ def load(path: str | Path) -> Model:
             raise ValueError(f"it holds a {type(config).__name__}; expected a JSON object")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path / CONFIG} can't be read: {error}") from error
+    tensors, _ = files.read_tensors(weights)
     try:
-        tensors = load_file(path / WEIGHTS)
-    except SafetensorError as error:
-        raise ValueError(f"{path / WEIGHTS} can't be read: {error}; expected a whole safetensors file") from error
-    try:
+        if weights.name == SPARSIFY_WEIGHTS:
+            config, tensors = _from_sparsify(config, tensors)
+        if "b_enc" in tensors and tensors.get("topk_threshold", torch.ones(2)).numel() == 1:
+            # SAELens's checkpoints from the middle of training
+            tensors["threshold"] = tensors.pop("topk_threshold").float().reshape(1).expand(tensors["b_enc"].shape)
         model = _build(config, [size for value in tensors.values() for size in value.shape])
     except ValueError as error:
         raise ValueError(f"{path / CONFIG}: {error}") from error
-    expected = model.state_dict()
+    _fill(model, tensors, weights)
+    if isinstance(model, SparseAutoencoder):
+        _fold(model, config)
+    for name, value in model.state_dict().items():
+        checks.finite(f"{name} as {weights} describes it", value)
+    return model
+
+
+def _fill(model: Model, tensors: dict[str, Tensor], source: Path) -> None:
+    """Put the tensors of the file `source` into `model`, if they are those that it needs."""
+    brick = model.sparsity if isinstance(model, SparseAutoencoder) else None
+    own = {name.removeprefix("sparsity."): value for name, value in model.state_dict().items()}
+    expected = brick.packed(own) if brick else own
     if set(tensors) != set(expected):
-        raise ValueError(f"{path / WEIGHTS} holds {sorted(tensors)}; expected {sorted(expected)} from {CONFIG}")
+        raise ValueError(f"{source} holds {sorted(tensors)}; expected {sorted(expected)} from {CONFIG}")
     for name, value in tensors.items():
         if value.shape != expected[name].shape:
             raise ValueError(
-                f"{path / WEIGHTS}: {name} has shape {tuple(value.shape)}; expected {tuple(expected[name].shape)} from {CONFIG}"
+                f"{source}: {name} has shape {tuple(value.shape)}; expected {tuple(expected[name].shape)} from {CONFIG}"
             )
         if not value.is_floating_point():
-            raise ValueError(f"{path / WEIGHTS}: {name} has dtype {value.dtype}; expected floating-point numbers")
-        checks.finite(f"{path / WEIGHTS}: {name}", value)
-    model.load_state_dict(tensors)
-    return model
+            raise ValueError(f"{source}: {name} has dtype {value.dtype}; expected floating-point numbers")
+        checks.finite(f"{source}: {name}", value)
+    tensors = {name: value.float() for name, value in tensors.items()}
+    if brick:
+        try:
+            tensors = brick.unpacked(tensors)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from error
+    model.load_state_dict({name: tensors[name.removeprefix("sparsity.")] for name in model.state_dict()})
+
+
+@torch.no_grad()
+def _fold(model: SparseAutoencoder, config: dict[str, Any]) -> None:
+    """Bring what SAELens would do on the way into the weights."""
+    if config.get("rescale_acts_by_decoder_norm", False):
+        length = model.W_dec.norm(dim=1)
+        model.W_enc *= length
+        model.b_enc *= length
+        model.W_dec /= length[:, None].clamp_min(1e-30)
+    if not config.get("apply_b_dec_to_input", True):
+        model.b_enc += model.b_dec @ model.W_enc
+
+
+def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The same as if SAELens had written it."""
+    for name, value in {"activation": "topk", "skip_connection": False, "transcode": False}.items():
+        if config.get(name, value) != value:
+            raise ValueError(f"{name} is {config[name]!r}; saelib reads only {value!r} of sparsify's models")
+    for name in ("d_in", "k"):
+        if name not in config:
+            raise ValueError(f"{name!r} is missing; expected it in a model of sparsify's")
+    tensors = {SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" else value for name, value in tensors.items()}
+    d_sae = config.get("num_latents")
+    if not d_sae:
+        d_sae = checks.count("d_in", config["d_in"]) * checks.count("expansion_factor", config.get("expansion_factor", 32))
+    return {"architecture": "topk", "d_in": config["d_in"], "d_sae": d_sae, "k": config["k"]}, tensors
 
 
 def _config(model: Model) -> dict[str, Any]:
     if isinstance(model, SparseAutoencoder):
         brick = model.sparsity
-        if SPARSITIES.get(getattr(brick, "architecture", None)) is not type(brick):
-            raise ValueError(f"sparsity is {brick!r}; expected a brick that load() knows: {sorted(SPARSITIES)}")
+        if BRICKS.get(type(brick).__name__) is not type(brick):
+            raise ValueError(f"sparsity is {brick!r}; expected a brick that load() knows: {sorted(BRICKS)}")
         settings = {name: getattr(brick, name) for name in brick.settings}
-        # What SAELens knows of a brick stands beside the widths, and what only training needs in the metadata.
-        known = {"k": settings.pop("k"), "rescale_acts_by_decoder_norm": False} if "k" in settings else {}
         return {
-            "architecture": brick.architecture,
+            "architecture": brick.saved_as,
             "d_in": model.d_in,
             "d_sae": model.d_sae,
             "dtype": "float32",
             "device": "cpu",
-            **PLAIN,
-            **known,
-            "metadata": settings,
+            "apply_b_dec_to_input": True,
+            "normalize_activations": "none",
+            "reshape_activations": "none",
+            **({"k": brick.k, "rescale_acts_by_decoder_norm": False} if brick.saved_as == "topk" else {}),
+            "metadata": {"sae_lens_version": SAELENS, "saelib": {"sparsity": type(brick).__name__, **settings, "unit": model.unit}},
         }
     if isinstance(model, Autoencoder):
-        return {"architecture": "autoencoder", "d_in": model.d_in, "d_code": model.d_code, "hidden": list(model.hidden)}
+        hidden = list(model.hidden)
+        return {"architecture": "autoencoder", "d_in": model.d_in, "d_code": model.d_code, "hidden": hidden, "unit": model.unit}
     raise ValueError(f"model is {model!r}; expected a saelib model")
 
 
@@ -120,20 +177,41 @@ def _build(config: dict[str, Any], sizes: list[int]) -> Model:
             widths = config.get(name, [])
             for width in widths if isinstance(widths, list) else [widths]:
                 if width not in sizes:
-                    raise ValueError(f"{name} is {widths!r}; expected the width of a tensor in {WEIGHTS}: {sorted(set(sizes))}")
+                    raise ValueError(f"{name} is {widths!r}; expected the width of a tensor beside it: {sorted(set(sizes))}")
         if architecture == "autoencoder":
-            return Autoencoder(config["d_in"], config["d_code"], config["hidden"])
-        if not isinstance(architecture, str) or architecture not in SPARSITIES:
-            raise ValueError(f"architecture is {architecture!r}; expected one of {['autoencoder', *SPARSITIES]}")
-        brick = SPARSITIES[architecture]
-        for name, value in {**PLAIN, "rescale_acts_by_decoder_norm": False}.items():
-            if config.get(name, value) != value:
-                raise ValueError(f"{name} is {config[name]!r}; saelib reads only {value!r}")
-        if not isinstance(config.get("metadata", {}), dict):
-            raise ValueError(f"metadata is {config['metadata']!r}; expected an object")
-        settings = {**config.get("metadata", {}), **config}
-        return SparseAutoencoder(config["d_in"], config["d_sae"], brick(**{name: settings[name] for name in brick.settings}))
+            model = Autoencoder(config["d_in"], config["d_code"], config["hidden"])
+            model.measure(checks.number("unit", config.get("unit", 1.0), above=0))
+            return model
+        for name in ("apply_b_dec_to_input", "rescale_acts_by_decoder_norm"):
+            if not isinstance(config.get(name, False), bool):
+                raise ValueError(f"{name} is {config[name]!r}; expected true or false")
+        for name, values in KNOWN.items():
+            if config.get(name, "none") not in values:
+                raise ValueError(f"{name} is {config[name]!r}; saelib reads only {' or '.join(map(repr, values))}")
+        brick, unit = _brick(architecture, config)
+        model = SparseAutoencoder(config["d_in"], config["d_sae"], brick)
+        model.measure(unit)
+        return model
     except KeyError as error:
         raise ValueError(f"{error} is missing; expected it beside architecture {architecture!r}") from error
 
 
+def _brick(architecture: object, config: dict[str, Any]) -> tuple[Sparsity, float]:
+    """The sparsity brick that `config` describes, and the unit that it counts in."""
+    metadata = config.get("metadata", {})
+    own = metadata.get("saelib", {}) if isinstance(metadata, dict) else None
+    if not isinstance(own, dict):
+        raise ValueError(f"metadata is {metadata!r}; expected an object, and in it one named 'saelib' or none")
+    if own:
+        kind = BRICKS.get(own["sparsity"]) if isinstance(own["sparsity"], str) else None
+        if kind is None:
+            raise ValueError(f"metadata is {metadata!r}; expected for its 'sparsity' one of {sorted(BRICKS)}")
+        if kind.saved_as != architecture:
+            raise ValueError(f"architecture is {architecture!r}; expected {kind.saved_as!r}, as which a {kind.__name__} is saved")
+        # What SAELens reads too goes before.
+        settings = {name: config[name] if name in config else own[name] for name in kind.settings}
+        return kind(**settings), checks.number("unit", own.get("unit", 1.0), above=0)
+    kinds = {kind.architecture: kind for kind in BRICKS.values()}
+    if not isinstance(architecture, str) or architecture not in kinds:
+        raise ValueError(f"architecture is {architecture!r}; expected one of {['autoencoder', *sorted(kinds)]}")
+    return kinds[architecture].described(config), 1.0

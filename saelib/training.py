@@ -1,16 +1,20 @@
 """train(): one loop for every model."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from . import checks
-from .models import Model
+from . import checks, files, kernels
+from .models import Loss, Model
+from .streams import stream
 
 
 class Batches(Protocol):
@@ -19,9 +23,11 @@ class Batches(Protocol):
     def next_batch(self) -> Tensor:
         """The next (batch_size, d_in) tensor."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands: tensors, and values that JSON can hold, by name."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where another one stood, or raise ValueError where that can't be."""
 
 
 class TensorBatches:
@@ -36,23 +42,37 @@ class TensorBatches:
         self.batch_size = checks.count("batch_size", batch_size, most=len(x), why="the number of examples in data")
         self.generator = torch.Generator().manual_seed(checks.seed(seed))
         self.order = torch.empty(0, dtype=torch.int64)
+        self.before_order = self.generator.get_state()
         self.position = 0
 
     def next_batch(self) -> Tensor:
         # What is left over at the end of a pass, less than a batch, waits for another pass: all batches are of one size.
         if self.position + self.batch_size > len(self.order):
-            self.order = torch.randperm(len(self.x), generator=self.generator)
+            self._shuffle()
             self.position = 0
         index = self.order[self.position : self.position + self.batch_size]
         self.position += self.batch_size
         return self.x[index]
 
+    def _shuffle(self) -> None:
+        self.before_order = self.generator.get_state()
+        self.order = torch.randperm(len(self.x), generator=self.generator)
+
     def state_dict(self) -> dict[str, Any]:
-        return {"order": self.order, "position": self.position, "generator": self.generator.get_state()}
+        """The random state before this pass, from which its order can be drawn again, the place in it, and the data's sum."""
+        return {"generator": self.before_order, "started": len(self.order) > 0, "position": self.position, "sum": self._sum()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.order, self.position = state["order"], state["position"]
+        if state["sum"] != self._sum():
+            raise ValueError(f"data adds up to {self._sum()}; expected {state['sum']}, the sum of the data of the run so far")
         self.generator.set_state(state["generator"])
+        self.before_order = state["generator"]
+        if state["started"]:
+            self._shuffle()
+        self.position = state["position"]
+
+    def _sum(self) -> float:
+        return self.x.sum(dtype=torch.float64).item()
 
 
 @dataclass
@@ -74,6 +94,44 @@ class History:
         return pandas.DataFrame(self.rows)
 
 
+@dataclass
+class Step:
+    """What a callback gets after each step: step, of steps; the model, as it now is; the loss that the step was for;
+    lr, the learning rate of the step; history, so far."""
+
+    step: int
+    steps: int
+    model: Model
+    loss: Loss
+    lr: float
+    history: History
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How train() trains, by the names of its arguments."""
+
+    steps: int
+    lr: float
+    seed: int
+    warm_up: float
+    decay: float
+    coefficient_warm_up: float
+    clip: float | None
+    dead_after: float | None
+    center: str
+    precision: str
+
+    def lr_at(self, step: int) -> float:
+        """Rises to lr over the first steps, and falls towards 0 over the last: a straight line each."""
+        rise, fall = round(self.warm_up * self.steps), round(self.decay * self.steps)
+        return self.lr * min(1.0, step / (rise + 1), (self.steps - step + 1) / (fall + 1))
+
+    def price_at(self, step: int) -> float:
+        """The share of the penalty that counts at a step."""
+        return min(1.0, step / (round(self.coefficient_warm_up * self.steps) + 1))
+
+
 def train(
     model: Model,
     data: Tensor | Batches,
@@ -82,78 +140,288 @@ def train(
     batch_size: int,
     lr: float,
     seed: int,
+    warm_up: float = 0.05,
+    decay: float = 0.2,
+    coefficient_warm_up: float = 0.1,
+    clip: float | None = 1.0,
+    dead_after: float | None = 0.01,
+    center: str = "mean",
+    precision: str = "float32",
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    callbacks: Iterable[Callable[[Step], None]] = (),
     log_every: int | None = None,
     progress: bool = True,
 ) -> History:
     """Train `model` on `data` with Adam, in place, and return its history.
 
-    On a CPU the same model, data, settings and seed give the same weights, bit for bit.
+    On a CPU the same model, data, settings and seed give the same weights, bit for bit. The data may be of any scale: the
+    loss and the learning rate count in the data's own `unit` (see `Model`), and the model always reads the data as it is.
 
     Args: model, as it is (train twice and it goes on from where it was); data, a tensor (n, d_in) or your own
     `Batches`; steps, how many batches; batch_size, examples in a batch; lr, Adam's learning rate; seed, of the order of
-    the examples; log_every, steps between rows of the history (default: a hundred rows in all); progress, show a bar.
-    Raises ValueError at once, before anything is trained, for bad arguments; FloatingPointError where the loss or a
-    weight stops being finite: it names the step, and the model is put back to earlier weights, those that gave the last
-    row that was logged.
+    the examples.
+    warm_up and decay: the shares of the steps over which lr rises at the beginning and falls at the end;
+    coefficient_warm_up: the share over which a brick's penalty rises; clip: the norm to which longer gradients are cut
+    (None: never); dead_after: features that nobody has used for this share of the run (and ten examples
+    for each feature) are dead, and revived (None: never); center: where a sparse autoencoder's b_dec starts, at the first batch's "mean" or geometric "median";
+    precision: "float32", or "bfloat16" for the large products.
+    checkpoint: a file that keeps the state of the run, written whole every checkpoint_every steps (default: twenty times
+    in all). Where it is there already, the run goes on from it, and ends, on a CPU, with the same bits as if it had never
+    stopped. callbacks: called with a `Step` after each step.
+    log_every: steps between rows of the history (default: a hundred rows in all); progress: show a bar.
+
+    Raises ValueError at once, before anything is trained, for bad arguments and for a checkpoint that is broken or of
+    another run; FloatingPointError where the loss or a weight stops being finite, or the error grows a thousandfold: it names the
+    step, carries the `history`, and the model is put back to earlier weights, those that gave the last row that was logged.
+    A checkpoint never holds weights that are not finite.
     """
     if not isinstance(model, Model):
         raise ValueError(f"model is {model!r}; expected a saelib model")
-    steps = checks.count("steps", steps)
+    if center not in ("mean", "median"):
+        raise ValueError(f"center is {center!r}; expected 'mean' or 'median'")
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision is {precision!r}; expected 'float32' or 'bfloat16'")
+    recipe = Recipe(
+        steps=checks.count("steps", steps),
+        lr=checks.number("lr", lr, above=0, most=1e30),  # above 3e37 Adam's step is no float32
+        seed=checks.seed(seed),
+        warm_up=checks.number("warm_up", warm_up, least=0, most=1),
+        decay=checks.number("decay", decay, least=0, most=1),
+        coefficient_warm_up=checks.number("coefficient_warm_up", coefficient_warm_up, least=0, most=1),
+        clip=None if clip is None else checks.number("clip", clip, above=0),
+        dead_after=None if dead_after is None else checks.number("dead_after", dead_after, above=0, most=1),
+        center=center,
+        precision=precision,
+    )
     batch_size = checks.count("batch_size", batch_size)
-    lr = checks.number("lr", lr, above=0, most=1e30)  # above 3e37 Adam's step is no float32
-    seed = checks.seed(seed)
-    log_every = checks.count("log_every", log_every) if log_every is not None else max(1, steps // 100)
+    log_every = checks.count("log_every", log_every) if log_every is not None else max(1, recipe.steps // 100)
+    every = checks.count("checkpoint_every", checkpoint_every) if checkpoint_every is not None else max(1, recipe.steps // 20)
     if isinstance(data, Tensor) or not hasattr(data, "next_batch"):
         checks.matrix("data", data, model.d_in)
         data = TensorBatches(data, batch_size, seed)
-
+    callbacks = list(callbacks)
+    run = _Run(model, data, recipe, log_every)
+    if checkpoint is not None:
+        run.keep_in(Path(checkpoint), every, {**asdict(recipe), "batch_size": batch_size, "log_every": log_every})
     with _threads(batch_size * sum(parameter.numel() for parameter in model.parameters())):
-        return _loop(model, data, steps=steps, lr=lr, log_every=log_every, progress=progress)
+        try:
+            bar = tqdm(_steps(run), total=recipe.steps, initial=run.step, desc="training", disable=not progress)
+            for step in bar:
+                if run.history.rows and run.history.rows[-1]["step"] == step.step:
+                    bar.set_postfix({name: f"{run.history.rows[-1][name]:.3g}" for name in ("loss", "l0", "dead")}, refresh=False)
+                for callback in callbacks:
+                    callback(step)
+        finally:
+            kernels.forget()
+    return run.history
 
 
-def _loop(model: Model, data: Batches, *, steps: int, lr: float, log_every: int, progress: bool) -> History:
-    history = History()
-    good, good_step = _copy(model), 1
-    optimiser = torch.optim.Adam(model.parameters(), lr=lr)
-    fired: Tensor | None = None
+class _Run:
+    """A run of training: all that changes on the way, so that it can be written down and taken up again."""
 
-    def diverged(what: str, x: Tensor) -> FloatingPointError:
-        model.load_state_dict(good)
-        why = f"training has diverged (lr = {lr}; a smaller one helps)" if torch.isfinite(x).all() else "the batch is not finite"
-        return FloatingPointError(f"{what}: {why}. The model has the weights that it had before step {good_step}")
+    def __init__(self, model: Model, data: Batches, recipe: Recipe, log_every: int):
+        self.model, self.data, self.recipe, self.log_every = model, data, recipe, log_every
+        self.step = 0
+        self.history = History()
+        self.good, self.good_step = _copy(model), 1  # weights that gave a finite loss, and the step that they were before
+        self.limit = 0.0  # an error above it means that training has diverged
+        self.optimiser: torch.optim.Adam | None = None
+        self.examples = 0
+        self.revived = 0  # how many examples had been seen when features were last started anew
+        self.fired = self.idle = torch.empty(0)  # per feature: on since the last row; examples since it was last on
+        self.checkpoint: Path | None = None
 
-    for step, x in enumerate(tqdm(_take(data, steps), total=steps, desc="training", disable=not progress), start=1):
-        x = checks.matrix(f"the batch of step {step}", x, model.d_in).to(next(model.parameters()))
+    def take(self) -> Step:
+        """Take one step."""
+        model, recipe, step = self.model, self.recipe, self.step + 1
+        weight = next(model.parameters())
+        x = checks.matrix(f"the batch of step {step}", self.data.next_batch(), model.d_in).to(weight)
+        if self.optimiser is None:
+            model.before_training(x, recipe.center)
+            self._equip()
+            if torch.isfinite(x).all():
+                self.good = _copy(model)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            loss = model.loss(x, self._dead() if model.revival == "aux-k" else None)
+        total = loss.reconstruction + recipe.price_at(step) * loss.penalty + loss.auxiliary
+        if not torch.isfinite(total):
+            raise self._diverged(f"the loss is {total.item()} at step {step}", x)
+        error = loss.reconstruction.item()
         if step == 1:
-            model.before_training(x)
-        loss = model.loss(x)
-        if not torch.isfinite(loss.total):
-            raise diverged(f"the loss is {loss.total.item()} at step {step}", x)
-        log = step % log_every == 0 or step == steps
-        if log:
-            before = _copy(model)
-        optimiser.zero_grad()
-        loss.total.backward()
-        optimiser.step()
-        model.after_step()
+            self.limit = 1000 * max(error, 1.0)
+        if error > self.limit:
+            raise self._diverged(f"the error has grown to {error:.3g} at step {step}", x)
+        log = step % self.log_every == 0 or step == recipe.steps
+        before = _copy(model) if log else None
 
-        active = loss.codes.detach() != 0
-        fired = active.any(dim=0) if fired is None else fired | active.any(dim=0)
+        self.optimiser.zero_grad()
+        total.backward()
+        model.before_step()
+        if recipe.clip is not None:
+            norm = self._norm()
+            if norm > recipe.clip:
+                torch._foreach_mul_([p.grad for p in model.parameters() if p.grad is not None], recipe.clip / norm)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["share"] * recipe.lr_at(step)
+        self.optimiser.step()
+        model.after_step(loss)
+
+        self.step = step
+        uses = loss.uses()
+        self._count(uses, x)
+        keep = self.checkpoint and (step % self.every == 0 or step == recipe.steps)
+        if (log or keep) and not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+            raise self._diverged(f"a weight is not finite after step {step}", x)
         if log:
-            if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
-                raise diverged(f"a weight is not finite after step {step}", x)
-            good, good_step = before, step  # they have given a finite loss; those after the step have not yet
-            history.rows.append(
-                {
-                    "step": step,
-                    "loss": loss.total.item(),
-                    "reconstruction": loss.reconstruction.item(),
-                    "l0": active.sum(dim=1).float().mean().item(),
-                    "dead": (~fired).float().mean().item(),
-                }
-            )
-            fired = None
-    return history
+            self.good, self.good_step = before, step  # they have given a finite loss; those after the step have not yet
+            row = {
+                "step": step,
+                "loss": loss.total.item(),
+                "reconstruction": error,
+                "l0": uses.sum().item() / len(x),
+                "dead": (~self.fired).float().mean().item(),
+            }
+            self.history.rows.append(row)
+            self.fired = torch.zeros_like(self.fired)
+        if keep:
+            self._save()
+        return Step(step, recipe.steps, model, loss, recipe.lr_at(step), self.history)
+
+    def _equip(self) -> None:
+        # eps as in Gao et al. (2024), appendix A: a feature that is rarely on has small slopes. A slope in units is one in
+        # the data's scale times the unit, so that eps and the norm below are the same for data of any scale.
+        groups = [{**group, "share": group["lr"], "eps": 6.25e-10 / group["lr"]} for group in self.model.groups(1.0)]
+        self.optimiser = torch.optim.Adam(groups, lr=1.0, fused=True)
+
+    def _norm(self) -> Tensor:
+        """The length of the gradient, in units."""
+        groups = [(group["share"], [p.grad for p in group["params"] if p.grad is not None]) for group in self.optimiser.param_groups]
+        return torch.stack([share * torch.nn.utils.get_total_norm(slopes) for share, slopes in groups if slopes]).norm()
+
+    def _dead(self) -> Tensor | None:
+        """Which features are dead, if any are: (d_code,) bool."""
+        if self.recipe.dead_after is None or not len(self.idle):
+            return None
+        dead = self.idle >= self._patience
+        return dead if dead.any() else None
+
+    @property
+    def _patience(self) -> float:
+        """For how many examples a feature may be off before it counts as dead; in a short run it needs a fair chance too."""
+        whole_run = self.recipe.steps * self.examples / max(1, self.step)
+        return max(self.recipe.dead_after * whole_run, 10 * len(self.idle))
+
+    def _count(self, uses: Tensor, x: Tensor) -> None:
+        """Keep account of who was on, and start features anew whose time has come."""
+        if not len(self.idle):
+            self.idle, self.fired = torch.zeros_like(uses), torch.zeros_like(uses, dtype=torch.bool)
+        self.examples += len(x)
+        self.idle = torch.where(uses > 0, 0, self.idle + len(x))
+        self.fired = self.fired | (uses > 0)
+        recipe = self.recipe
+        if self.model.revival is None or recipe.dead_after is None or self.examples - self.revived < self._patience:
+            return
+        self.revived = self.examples
+        # Not while the rate falls: what is new then would not get ready.
+        if (dead := self._dead()) is not None and self.step < recipe.steps * (1 - recipe.decay):
+            for weight, place in self.model.revive(x, dead.nonzero().ravel(), stream(f"revival at {self.step}", recipe.seed)):
+                for moment in ("exp_avg", "exp_avg_sq"):
+                    self.optimiser.state[weight][moment][place] = 0
+            self.idle[dead] = 0
+
+    def _diverged(self, what: str, x: Tensor) -> FloatingPointError:
+        self.model.load_state_dict(self.good)
+        if torch.isfinite(x).all():
+            why = f"training has diverged (lr = {self.recipe.lr}; a smaller one helps)"
+        else:
+            why = "the batch is not finite"
+        error = FloatingPointError(f"{what}: {why}. The model has the weights that it had before step {self.good_step}")
+        error.history = self.history
+        return error
+
+    # The state of a run on disk: one safetensors file, its tensors under "model.", "optimiser.", "data." and "run.", and
+    # everything else as JSON in its header.
+
+    def keep_in(self, path: Path, every: int, settings: dict[str, Any]) -> None:
+        """Write the state to `path` from now on; if it is there already, go on from it."""
+        sizes = {name: list(value.shape) for name, value in self.model.state_dict().items()}
+        self.settings = {"model": f"{self.model!r} {sizes}", "data": type(self.data).__name__, **settings}
+        self.checkpoint, self.every = path, every
+        if path.is_dir():
+            raise ValueError(f"checkpoint is {str(path)!r}, which is a folder; expected a file, or a name that is still free")
+        self._data_state()
+        if path.exists():
+            self._resume(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def _data_state(self) -> tuple[dict[str, Tensor], str]:
+        state = self.data.state_dict()
+        plain = {name: value for name, value in state.items() if not isinstance(value, Tensor)}
+        try:
+            return {name: value for name, value in state.items() if name not in plain}, json.dumps(plain)
+        except TypeError as error:
+            raise ValueError(f"data.state_dict() can't be kept: {error}; expected tensors and what JSON can hold") from error
+
+    def _save(self) -> None:
+        data_tensors, data_plain = self._data_state()
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for i, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{i}.{name}": value for name, value in state.items()}
+        tensors |= {f"data.{name}": value for name, value in data_tensors.items()}
+        tensors |= {"run.idle": self.idle, "run.fired": self.fired}
+        facts = {name: getattr(self, name) for name in ("step", "limit", "examples", "revived", "settings")}
+        facts |= {"unit": self.model.unit, "history": self.history.rows, "data": json.loads(data_plain)}
+        with files.whole(self.checkpoint) as (draft,):
+            # clone: safetensors writes no tensors that share memory, and only contiguous ones
+            tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+            save_file(tensors, draft, {"saelib": json.dumps(facts)})
+
+    def _resume(self, path: Path) -> None:
+        tensors, header = files.read_tensors(path)
+        model, weights, unit, position = self.model, _copy(self.model), self.model.unit, self.data.state_dict()
+        try:
+            facts = json.loads(header["saelib"])
+            for name, value in self.settings.items():
+                if (was := facts["settings"][name]) != value:
+                    raise ValueError(f"it is of another run: {name} was {was!r} there and is {value!r} here")
+            self._take_up(tensors, facts)
+        except Exception as error:  # whatever is wrong with the file: it says so, and all is as it was
+            model.measure(unit)
+            model.load_state_dict(weights)
+            self.data.load_state_dict(position)
+            why = f"lacks {error}" if isinstance(error, KeyError) else f"can't be used: {error}"
+            raise ValueError(f"checkpoint {path} {why}; expected one that train() has written for this run") from error
+
+    def _take_up(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        model, device = self.model, next(self.model.parameters()).device
+        self.data.load_state_dict(
+            {**facts["data"], **{name.removeprefix("data."): value for name, value in tensors.items() if name.startswith("data.")}}
+        )
+        model.measure(checks.number("unit", facts["unit"], above=0))
+        model.load_state_dict(
+            {name: checks.finite(f"model.{name}", tensors[f"model.{name}"]) for name in model.state_dict()}
+        )
+        self._equip()
+        for i, p in enumerate(p for group in self.optimiser.param_groups for p in group["params"]):
+            # Laid in memory as the weight is, so that not even the order of additions changes.
+            moments = {name: torch.empty_like(p).copy_(tensors[f"optimiser.{i}.{name}"]) for name in ("exp_avg", "exp_avg_sq")}
+            self.optimiser.state[p] = {"step": tensors[f"optimiser.{i}.step"].reshape(()).to(device), **moments}
+        counts = torch.zeros(model.d_code, dtype=torch.int64, device=device)
+        self.idle = counts.clone().copy_(tensors["run.idle"])
+        self.fired = counts.bool().copy_(tensors["run.fired"])
+        self.step = checks.count("step", facts["step"], most=self.recipe.steps)
+        self.limit = checks.number("limit", facts["limit"], above=0)
+        self.examples, self.revived = (checks.count(name, facts[name], least=0) for name in ("examples", "revived"))
+        if not isinstance(facts["history"], list):
+            raise ValueError(f"history is {facts['history']!r}; expected a list of rows")
+        self.history.rows[:] = [{name: row[name] for name in ("step", "loss", "reconstruction", "l0", "dead")} for row in facts["history"]]
+        self.good, self.good_step = _copy(model), self.step + 1
+
+
+def _steps(run: _Run) -> Iterator[Step]:
+    while run.step < run.recipe.steps:
+        yield run.take()
 
 
 def _copy(model: Model) -> dict[str, Tensor]:
@@ -169,8 +437,3 @@ def _threads(work: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _take(batches: Batches, steps: int) -> Iterator[Tensor]:
-    for _ in range(steps):
-        yield batches.next_batch()

@@ -1,0 +1,84 @@
+"""What a feature stands for: cards, ablation and steering, worked out by hand on a model of three features."""
+
+import math
+
+import pytest
+import torch
+from hostile import refusal, unhurried
+from hypothesis import given
+from hypothesis import strategies as st
+from saelib import L1, SparseAutoencoder, interpret
+
+
+@pytest.fixture
+def sae():
+    """It reads each of two numbers by a feature of its own; a third feature is never on."""
+    sae = SparseAutoencoder(2, 3, L1(0))
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+        sae.b_enc.copy_(torch.tensor([0.0, 0.0, -1.0]))
+        sae.W_dec.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
+    return sae
+
+
+X = torch.tensor([[1.0, 1.0], [4.0, -1.0], [-2.0, 3.0], [2.0, 1.0]])
+
+
+def test_a_card_tells_where_a_feature_is_on_and_how_strongly_from_strong_to_weak(sae):
+    card = interpret.card(sae, X, 0)
+    assert card.feature == 0 and card.picture.tolist() == [1, 0] and card.density == 0.75
+    assert card.values.tolist() == [4, 2, 1] and card.examples.tolist() == [1, 3, 0]
+
+
+def test_a_card_tells_what_is_lost_without_the_feature_where_it_is_on(sae):
+    # The mean is (1.25, 1). In examples 1, 3 and 0 the distances from it are 2.75^2 + 2^2, 0.75^2 and 0.25^2.
+    spread = 2.75**2 + 4 + 0.75**2 + 0.25**2
+    card = interpret.card(sae, X, 0)
+    assert card.error == pytest.approx(1 / spread), "only the -1 of example 1 is not rebuilt"
+    assert card.without == pytest.approx((1 + 16 + 4 + 1) / spread)
+
+
+def test_the_card_of_a_feature_that_is_never_on_is_empty(sae):
+    card = interpret.card(sae, X, 2)
+    assert card.density == 0 and len(card.values) == 0 and math.isnan(card.without)
+    assert refusal(lambda: card.across(1)) == "count is 1; expected at most 0, for so often is feature 2 on"
+
+
+def test_examples_are_taken_from_the_whole_range_and_not_from_its_top(sae):
+    x = torch.stack([torch.linspace(0.1, 1, 10), torch.zeros(10)], dim=1)
+    card = interpret.card(sae, x, 0)
+    assert card.across(4).tolist() == [9, 6, 3, 0]
+    assert card.across(1).tolist() == [9]
+
+
+def test_an_ablated_feature_is_missing_and_everything_else_is_there(sae):
+    assert interpret.ablate(sae, X, 0).tolist() == [[0, 1], [0, 0], [0, 3], [0, 1]]
+
+
+def test_a_steered_feature_has_the_gain_that_was_asked_for(sae):
+    assert interpret.steer(sae, X, 1, gain=3).tolist() == [[1, 3], [4, 0], [0, 9], [2, 3]]
+    assert torch.equal(interpret.steer(sae, X, 1, gain=1), sae(X).detach())
+
+
+def test_effective_kinds_by_hand():
+    label = torch.tensor([0, 0, 1, 2])
+    strength = torch.tensor([[1.0, 1.0, 0.5, 0.0], [2.0, 0.0, 0.5, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 3.0, 1.0, 0.0]])
+    one, mostly, three, none = interpret.effective_kinds(strength, label).tolist()
+    assert one == pytest.approx(1) and three == pytest.approx(3) and math.isnan(none)
+    assert mostly == pytest.approx(math.exp(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75))))
+
+
+@unhurried
+@given(st.sampled_from([None, True, "0", 1.0, math.nan, [0]]) | st.integers(3) | st.integers(max_value=-1))
+def test_a_feature_that_is_not_there_is_refused(feature):
+    sae = SparseAutoencoder(2, 3, L1(0))
+    for call in (interpret.card, interpret.ablate, lambda *a: interpret.steer(*a, gain=1)):
+        assert refusal(lambda: call(sae, X, feature)).startswith(f"feature is {feature!r}; expected ")
+
+
+def test_what_is_no_strength_label_or_gain_is_refused(sae):
+    good, label = torch.ones(3, 2), torch.tensor([0, 1, 1])
+    assert "strength holds -1.0; expected no negative numbers" in refusal(lambda: interpret.effective_kinds(-good, label))
+    for bad in (label[:2], label.float(), [0, 1, 1], -label):
+        assert "expected an int64 tensor of 3 numbers, none negative" in refusal(lambda: interpret.effective_kinds(good, bad))
+    assert refusal(lambda: interpret.steer(sae, X, 0, gain=math.inf)) == "gain is inf; expected a finite number"
