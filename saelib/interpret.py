@@ -1,0 +1,94 @@
+"""What a feature stands for: where it is on, how strongly, what it draws, and what happens without it."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import checks
+from .models import SparseAutoencoder
+
+
+class Card(NamedTuple):
+    """What there is to know of one feature, from a set of examples.
+
+    feature: its number; picture: (d_in,), its row of W_dec; density: the share of the examples in which it is on;
+    values: (on,), how strongly, in the examples where it is on, from strong to weak; examples: (on,) int64, which
+    examples these are; error and without: the squared error that is left in them, as a share of their squared distance
+    from the mean of all examples, with the feature and with it switched off (NaN for a feature that is never on).
+    """
+
+    feature: int
+    picture: Tensor
+    density: float
+    values: Tensor
+    examples: Tensor
+    error: float
+    without: float
+
+    def across(self, count: int) -> Tensor:
+        """`count` of its examples, spread evenly over the whole range from the strongest to the weakest: (count,) int64.
+
+        The strongest alone mislead: a feature may be on for one thing where it is strong and for others where it is weak.
+        Raises ValueError where the feature is on in fewer examples.
+        """
+        checks.count("count", count, most=len(self.examples), why=f"for so often is feature {self.feature} on")
+        return self.examples[torch.linspace(0, len(self.examples) - 1, count).round().long()]
+
+
+@torch.no_grad()
+def card(sae: SparseAutoencoder, x: Tensor, feature: int) -> Card:
+    """The card of `feature`, from the examples x (n, d_in). Raises ValueError for a feature that the model does not have."""
+    feature = _known(sae, feature)
+    codes = sae.encode(x)
+    own = codes[:, feature]
+    examples = own.argsort(descending=True, stable=True)[: int((own != 0).sum())]
+    spread = (x - x.mean(dim=0))[examples].square().sum()
+    error = (x - sae.decode(codes))[examples].square().sum() / spread
+    without = (x - _with(sae, codes, feature, 0.0))[examples].square().sum() / spread
+    density = len(examples) / len(x)
+    return Card(feature, sae.W_dec[feature].clone(), density, own[examples], examples, error.item(), without.item())
+
+
+@torch.no_grad()
+def ablate(sae: SparseAutoencoder, x: Tensor, feature: int) -> Tensor:
+    """The copies of x (n, d_in) with `feature` switched off, all else as it was: (n, d_in)."""
+    return steer(sae, x, feature, gain=0.0)
+
+
+@torch.no_grad()
+def steer(sae: SparseAutoencoder, x: Tensor, feature: int, *, gain: float) -> Tensor:
+    """The copies of x (n, d_in) with `feature` turned to `gain` times what it was: (n, d_in).
+
+    Raises ValueError for a feature that the model does not have, or a gain that is no finite number.
+    """
+    return _with(sae, sae.encode(x), _known(sae, feature), checks.number("gain", gain))
+
+
+def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
+    """Of how many kinds of example each neuron speaks: (d_code,), from 1 up to the number of kinds.
+
+        exp( - sum over kinds of p log p ),   p = a kind's share of all that the neuron says
+
+    (the exponential of the entropy, a "Hill number": Hill, 1973). 1 for a neuron that is on for one kind only, and the number
+    of kinds for one that is on for all alike; NaN for one that is never on.
+
+    Args: strength (n, d_code), how strongly each neuron is on in each example, not negative; label (n,) int64, the kinds.
+    """
+    strength = checks.finite("strength", checks.matrix("strength", strength)).double()
+    if (strength < 0).any():
+        raise ValueError(f"strength holds {strength.min().item()}; expected no negative numbers")
+    if not isinstance(label, Tensor) or label.dtype != torch.int64 or label.shape != strength.shape[:1] or (label < 0).any():
+        raise ValueError(f"label is {label!r}; expected an int64 tensor of {len(strength)} numbers, none negative")
+    said = torch.zeros(int(label.max()) + 1, strength.shape[1], dtype=strength.dtype).index_add_(0, label, strength)
+    return torch.special.entr(said / said.sum(dim=0)).sum(dim=0).exp()
+
+
+def _known(sae: SparseAutoencoder, feature: int) -> int:
+    return checks.count("feature", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
+
+
+def _with(sae: SparseAutoencoder, codes: Tensor, feature: int, gain: float) -> Tensor:
+    codes = codes.clone()
+    codes[:, feature] *= gain
+    return sae.decode(codes)
