@@ -179,7 +179,7 @@ class TopK(_Choice):
 
         codes = relu(the k largest of pre, zero elsewhere)
 
-    (Makhzani and Frey, 2013, "k-Sparse Autoencoders"; Gao et al., 2024, equation 1.)
+    (Makhzani and Frey, 2013, "k-Sparse Autoencoders"; Gao et al., 2024, equation 2.)
     Raises ValueError for a k that is not a whole number of at least 1, or larger than the model's d_sae.
     """
 
@@ -243,7 +243,7 @@ class BatchTopK(_Choice):
 
     def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         threshold = tensors["threshold"]
-        if (threshold != threshold[0]).any():
+        if ((threshold - threshold[0]).abs() > 1e-5 * threshold[0].abs()).any():  # but for rounding, where rows were folded
             raise ValueError(f"threshold goes from {threshold.min()} to {threshold.max()}; expected one for all features")
         return {**tensors, "threshold": threshold[0].clamp(min=0)}
 
@@ -291,7 +291,7 @@ class JumpReLU(Sparsity):
         codes_i = pre_i if pre_i > threshold_i, else 0      penalty = coefficient * mean over examples of (how many are on)
 
     Neither has a useful slope in the threshold, so that one is made up: where pre lies within half a `bandwidth` of the
-    threshold, as if the step there were a ramp (Rajamanoharan et al., 2024b, "Jumping Ahead", equations 10 and 11; a
+    threshold, as if the step there were a ramp (Rajamanoharan et al., 2024b, "Jumping Ahead", equations 11 and 12; a
     rectangle for the kernel). Thresholds start at `start`; bandwidth and start are in units, see the top of this module.
 
     Raises ValueError for a coefficient that is negative or not finite, or a bandwidth or start that is not above 0.
@@ -346,17 +346,17 @@ class _Jump(torch.autograd.Function):
     def forward(ctx, pre, threshold, bandwidth):
         ctx.save_for_backward(pre, threshold)
         ctx.bandwidth = bandwidth
-        return pre * (pre > threshold)
+        return torch.relu(pre) * (pre > threshold)
 
     @staticmethod
     def backward(ctx, slope):
         pre, threshold = ctx.saved_tensors
         made_up = -(threshold / ctx.bandwidth) * (_near(pre, threshold, ctx.bandwidth) * slope).sum(dim=0)
-        return slope * (pre > threshold), made_up, None
+        return slope * ((pre > threshold) & (pre > 0)), made_up, None
 
 
 class _Step(torch.autograd.Function):
-    """1 where pre is above the threshold; its slope in the threshold is the one made up (equation 10)."""
+    """1 where pre is above the threshold; its slope in the threshold is the one made up (equation 12)."""
 
     @staticmethod
     def forward(ctx, pre, threshold, bandwidth):

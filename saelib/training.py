@@ -232,6 +232,7 @@ class _Run:
         self.fired = self.idle = torch.empty(0)  # per feature: on since the last row; examples since it was last on
         self.checkpoint: Path | None = None
 
+    @torch.enable_grad()  # also for those who call train() where gradients are switched off
     def take(self) -> Step:
         """Take one step."""
         model, recipe, step = self.model, self.recipe, self.step + 1

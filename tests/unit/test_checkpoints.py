@@ -407,6 +407,13 @@ def test_a_bad_batch_leaves_a_good_checkpoint_from_which_good_data_go_on(model, 
     assert same(result(made, train(made, good_then(None, 1), checkpoint=path, **SETTINGS)), expected)
 
 
+def test_a_run_that_goes_on_still_knows_how_large_its_error_was_at_first(tmp_path):
+    interrupted("L1", "own", tmp_path / "checkpoint", 6, checkpoint_every=1)
+    larger = Given([100 * batch for batch in DATA["own"]().batches])
+    with pytest.raises(FloatingPointError, match="the error has grown to .* at step 7: training has diverged"):
+        train(MODELS["L1"](), larger, checkpoint=tmp_path / "checkpoint", **SETTINGS)
+
+
 class Breaks(SparseAutoencoder):
     """Loses a weight in the third step. It switches a feature off, so that no loss would ever show it."""
 
