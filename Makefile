@@ -10,11 +10,12 @@
 PORT ?= 8000
 PYTHON3 ?= python3
 BIN := .venv/bin
+PEERS := .venv-peers/bin
 NOTEBOOKS := $(wildcard book/*.ipynb)
 # What differs from machine to machine and says nothing to a reader. Cells keep their ids, so that diffs stay small.
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys "metadata.language_info metadata.vscode cell.metadata.execution"
 
-.PHONY: serve port book test test-unit test-notebooks test-browser chromium lab strip picture clean
+.PHONY: serve port book test test-unit test-exchange test-notebooks test-browser chromium lab strip picture clean
 
 serve: port book
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
@@ -30,7 +31,7 @@ book: .venv/.stamp
 	@$(BIN)/jupyter-book build . -W --keep-going
 
 # Ordered: what is missing or quick to fail comes first.
-test: chromium test-unit test-notebooks test-browser
+test: chromium test-unit test-exchange test-notebooks test-browser
 	@echo "All tests passed."
 
 chromium: .venv/.stamp
@@ -38,6 +39,10 @@ chromium: .venv/.stamp
 
 test-unit: .venv/.stamp
 	@$(BIN)/python -m pytest -q tests/unit
+
+# Files from saelib to SAELens and sparsify, and back.
+test-exchange: .venv-peers/.stamp
+	@$(PEERS)/python -m pytest -q tests/exchange
 
 # With outputs stripped, nbval runs every cell and fails on errors; the chapters' asserts hold their claims.
 test-notebooks: book
@@ -68,4 +73,14 @@ clean:
 	@echo "Installing the book's packages into .venv (a few minutes, once)"
 	@$(PYTHON3) -m venv .venv
 	@$(BIN)/python -m pip install -qq -r requirements.txt
+	@touch $@
+
+# SAELens needs packages that the book does not, and torch and pytest, which the book has: so its environment lies on top of
+# .venv and sees what that has. Without a pip of its own, for .venv's serves.
+.venv-peers/.stamp: .venv/.stamp tests/exchange/requirements.txt
+	@echo "Installing SAELens and sparsify into .venv-peers (a minute, once)"
+	@$(BIN)/python -m venv --without-pip .venv-peers
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  >"$$($(PEERS)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/book.pth"
+	@$(PEERS)/python -m pip install -qq --no-deps -r tests/exchange/requirements.txt
 	@touch $@
