@@ -1,8 +1,11 @@
 """Widgets that need no kernel: the quiz and the explorables, each a .py and a .js side by side."""
 
+from .dial import Dial
 from .how_few_bricks import HowFewBricks
 from .quiz import Quiz
 from .review import Review
 from .secret_message import SecretMessage
+from .superposition import Superposition
+from .switchboard import Switchboard
 
-__all__ = ["HowFewBricks", "Quiz", "Review", "SecretMessage"]
+__all__ = ["Dial", "HowFewBricks", "Quiz", "Review", "SecretMessage", "Superposition", "Switchboard"]

@@ -28,18 +28,27 @@ let ids = 0;
 export const uniqueId = (stem) => `sae-${stem}-${++ids}-${Math.random().toString(36).slice(2, 7)}`;
 
 /**
- * The items in an order that looks random and is always the same for a seed (FNV-1a of its text, then mulberry32).
- * @template T @param {T[]} items @param {string} seed @returns {T[]}
+ * Numbers in [0, 1) that look random and are always the same for a state to start from (mulberry32).
+ * @param {number} state a whole number of 32 bits
+ * @returns {() => number}
  */
-export function shuffled(items, seed) {
-  let state = 2166136261;
-  for (const letter of seed) state = Math.imul(state ^ (letter.codePointAt(0) ?? 0), 16777619);
-  const random = () => {
+export function randomFrom(state) {
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/**
+ * The items in an order that looks random and is always the same for a seed (FNV-1a of its text starts the numbers).
+ * @template T @param {T[]} items @param {string} seed @returns {T[]}
+ */
+export function shuffled(items, seed) {
+  let state = 2166136261;
+  for (const letter of seed) state = Math.imul(state ^ (letter.codePointAt(0) ?? 0), 16777619);
+  const random = randomFrom(state);
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1));
@@ -88,11 +97,12 @@ export function explorable(root, model) {
 
 /**
  * A labelled slider that says its value in words.
- * @param {{label: string, min: number, max: number, step?: number, value: number,
- *          words: (value: number) => string, onInput: (value: number) => void}} options
+ * @param {{label: string|Node, min: number, max: number, step?: number, value: number,
+ *          words: (value: number) => string, onInput: (value: number) => void, onRelease?: () => void}} options
+ *   `onRelease` is called when the reader lets go of it, or presses a key
  * @returns {{node: HTMLElement, set: (value: number) => void}}
  */
-export function slider({ label, min, max, step = 1, value, words, onInput }) {
+export function slider({ label, min, max, step = 1, value, words, onInput, onRelease = () => {} }) {
   const input = el("input", { type: "range", min, max, step, id: uniqueId("slider") });
   // For the eye alone: a screen reader hears the slider's own words, and an <output> would be read out as well.
   const shown = el("span", { className: "sae-value", "aria-hidden": "true" });
@@ -104,6 +114,7 @@ export function slider({ label, min, max, step = 1, value, words, onInput }) {
   const set = (/** @type {number} */ number) => { input.value = String(number); show(number); };
   set(value);
   input.addEventListener("input", () => { show(Number(input.value)); onInput(Number(input.value)); });
+  input.addEventListener("change", onRelease);
   return { node: el("div", { className: "sae-slider" }, el("label", { for: input.id }, label), input, shown), set };
 }
 
@@ -139,11 +150,17 @@ export const station = (role, name, content) =>
   el("div", { className: `sae-station sae-${role}` }, el("div", { className: "sae-frame" }, content), el("p", { className: "sae-name" }, name));
 
 /**
- * An error in words: the squared error of a copy as a share of what the average picture gets wrong.
+ * An error in percent: the squared error of a copy as a share of what the average picture gets wrong.
+ * @param {ArrayLike<number>} picture @param {ArrayLike<number>} copy @param {ArrayLike<number>} mean
+ */
+export const errorPercent = (picture, copy, mean) => Math.round((100 * squaredError(picture, copy)) / squaredError(picture, mean));
+
+/**
+ * The same in words.
  * @param {ArrayLike<number>} picture @param {ArrayLike<number>} copy @param {ArrayLike<number>} mean
  */
 export function errorInWords(picture, copy, mean) {
-  const percent = Math.round((100 * squaredError(picture, copy)) / squaredError(picture, mean));
+  const percent = errorPercent(picture, copy, mean);
   return percent > 100 ? `Error: ${percent}%, worse than answering with the average digit.` : `Error: ${percent}%.`;
 }
 
@@ -169,7 +186,11 @@ export function brick({ number, picture, scale }) {
   const strength = el("span", { className: "sae-strength", "aria-hidden": "true" });
   const node = el("div", { className: "sae-brick", role: "img" },
     canvas, bar, el("span", { className: "sae-name", "aria-hidden": "true" }, `#${number}`), strength);
+  let shown = NaN;
   const set = (/** @type {number} */ activation) => {
+    // A whole box of bricks is set at every move of a slider, and hardly any of them changes.
+    if (activation === shown) return;
+    shown = activation;
     node.classList.toggle("sae-on", activation > 0);
     node.setAttribute("aria-label", `brick ${number}, ${activation > 0 ? `on at ${activation.toFixed(2)}` : "off"}`);
     strength.textContent = activation > 0 ? `× ${activation.toFixed(1)}` : "";
