@@ -20,9 +20,11 @@ def _files(toc):
             yield from _files(entry)
 
 
-# The chapters in the reader's order, such as "book/intro", and all pages, such as "book/intro.html".
-CHAPTERS = list(_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))))
-PAGES = [f"{chapter}.html" for chapter in CHAPTERS] + ["genindex.html", "search.html", "index.html"]
+# The chapters in the reader's order, such as "book/intro", and all pages, such as "book/intro.html". The glossary and the
+# bibliography are pages that run nothing and ask nothing.
+_LISTED = list(_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))))
+CHAPTERS = [name for name in _LISTED if (ROOT / f"{name}.ipynb").is_file()]
+PAGES = [f"{name}.html" for name in _LISTED] + ["genindex.html", "search.html", "index.html"]
 
 VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'  # where a widget is to stand
 STATES = 'script[type="application/vnd.jupyter.widget-state+json"]'  # the models of all widgets of a page
