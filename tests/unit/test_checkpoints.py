@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import functools
+import inspect
 import json
 import os
 import pathlib
@@ -141,12 +142,18 @@ def interrupted(model: str, source: str, path, stop: int, **changed) -> None:
         train(MODELS[model](), DATA[source](), checkpoint=path, callbacks=[stop_at(stop)], **{**SETTINGS, **changed})
 
 
-@pytest.fixture(scope="module")
-def halfway(tmp_path_factory) -> bytes:
+@functools.cache
+def content_halfway() -> bytes:
     """The checkpoint of a TopK after 6 of the 12 steps."""
-    path = tmp_path_factory.mktemp("halfway") / "checkpoint"
-    interrupted("TopK", "tensor", path, 6, checkpoint_every=1)
-    return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "checkpoint"
+        interrupted("TopK", "tensor", path, 6, checkpoint_every=1)
+        return path.read_bytes()
+
+
+@pytest.fixture
+def halfway() -> bytes:
+    return content_halfway()
 
 
 # Stopped and taken up again.
@@ -476,8 +483,6 @@ def test_a_run_with_another_setting_is_refused_by_its_name(name, halfway):
 
 
 def test_every_argument_that_changes_what_is_learnt_is_a_setting_of_the_run():
-    import inspect
-
     free = {"model", "data", "checkpoint", "checkpoint_every", "callbacks", "progress"}
     assert set(OTHER) == set(inspect.signature(train).parameters) - free
 
@@ -571,7 +576,7 @@ def test_garbage_is_refused(content):
 @unhurried
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=3))
 def test_a_checkpoint_with_changed_bytes_ends_with_finite_weights_or_is_refused(place, change):
-    content = bytearray(HALFWAY())
+    content = bytearray(content_halfway())
     place %= len(content)
     content[place : place + len(change)] = change
     with tempfile.TemporaryDirectory() as folder:
@@ -583,13 +588,6 @@ def test_a_checkpoint_with_changed_bytes_ends_with_finite_weights_or_is_refused(
         except (ValueError, FloatingPointError):
             pass
         assert all(torch.isfinite(value).all() for value in made.state_dict().values())
-
-
-@functools.cache
-def HALFWAY() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        interrupted("TopK", "tensor", pathlib.Path(folder) / "checkpoint", 6, checkpoint_every=1)
-        return (pathlib.Path(folder) / "checkpoint").read_bytes()
 
 
 def test_a_folder_in_the_place_of_the_checkpoint_is_refused(tmp_path):

@@ -180,7 +180,7 @@ def test_a_loss_of_1_is_what_answering_with_the_mean_would_cost():
 
 
 def test_weights_that_are_lengths_learn_in_units_and_the_others_plainly():
-    sae, before = MODELS["Gated"](), []
+    sae = MODELS["Gated"]()
     sae.b_dec.data.fill_(0.1)  # set, so that training starts there
     before = weights(sae)
     train(sae, 64 * noise(), **{**SETTINGS, **LEVEL, "steps": 1, "lr": 1e-3, "clip": None})
