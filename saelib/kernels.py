@@ -81,14 +81,14 @@ def _dots(left: Tensor, of: Tensor, right: Tensor, and_of: Tensor, starts: Tenso
 
 
 class _Read(torch.autograd.Function):
-    """pre-activations (x - b_dec) W_enc + b_enc, at the entries only; `pre` has them all."""
+    """pre-activations (x - b_dec) W_enc + b_enc, at the entries only; `values`, if they are not of a lower precision."""
 
     @staticmethod
-    def forward(ctx, x, W_enc, b_enc, b_dec, pre, entries):
+    def forward(ctx, x, W_enc, b_enc, b_dec, values, entries):
         ctx.entries = entries
         ctx.save_for_backward(x, W_enc, b_dec)
-        if pre.dtype == W_enc.dtype:
-            return pre.view(-1)[entries.example * entries.features + entries.feature]
+        if values.dtype == W_enc.dtype:
+            return values.clone()  # autograd wants a tensor of its own
         # Chosen by a rougher product: what was chosen is computed exactly.
         starts = torch.arange(len(entries.example), device=x.device)
         return _dots(x - b_dec, entries.example, W_enc.T, entries.feature, starts) + b_enc[entries.feature]
@@ -123,12 +123,12 @@ class _Rebuild(torch.autograd.Function):
         return _dots(slope, entries.bag, W_dec, entries.feature, entries.bag_starts[:-1]), entries.weight_gradient(slope, entries.bag, values), None
 
 
-def read(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, pre: Tensor, entries: Entries) -> Tensor:
+def read(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, values: Tensor, entries: Entries) -> Tensor:
     """The pre-activations at the entries, (entries,), with gradients for x, W_enc, b_enc and b_dec.
 
-    Args: x (n, d); W_enc (d, features); b_enc (features,); b_dec (d,); pre (n, features), the pre-activations, contiguous.
+    Args: x (n, d); W_enc (d, features); b_enc (features,); b_dec (d,); values (entries,), what `product` has found there.
     """
-    return _Read.apply(x, W_enc, b_enc, b_dec, pre, entries)
+    return _Read.apply(x, W_enc, b_enc, b_dec, values, entries)
 
 
 def rebuild(values: Tensor, W_dec: Tensor, entries: Entries) -> Tensor:

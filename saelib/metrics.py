@@ -156,8 +156,8 @@ def mcc(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
         mcc = sum over matched i of cosine(true_dictionary[i], learned_dictionary[match(i)])  /  n_true
 
     The matching is the one with the largest sum. If there are fewer learned than true features, true ones are left without a
-    partner and count 0; learned ones left over cost nothing. The sign is kept, as in mmcs; O'Neill et al. (2025), "Mechanistic
-    interpretability should prioritize feature consistency in SAEs", who call it the mean correlation coefficient, drop it.
+    partner and count 0; learned ones left over cost nothing. The sign is kept, as in mmcs; Song et al. (2025), "Mechanistic
+    Interpretability Should Prioritize Feature Consistency in SAEs", who call it the mean correlation coefficient, drop it.
 
     Args and errors: as for mmcs.
     """

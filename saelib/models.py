@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from . import checks, kernels
 from .streams import stream
 
+PIECE = 2**24  # pre-activations computed at a time, where examples need not be compared: 64 MiB
+
 
 class Loss(NamedTuple):
     """What one batch costs.
@@ -216,24 +218,18 @@ class SparseAutoencoder(Model):
     def _loss_of_chosen(self, x: Tensor, dead: Tensor | None) -> Loss:
         """The loss for a brick that chooses, by work on the chosen features alone, but for one product (see `kernels`)."""
         n, d_sae = len(x), self.d_sae
-        with torch.no_grad():
-            pre = kernels.product(x - self.b_dec, self.W_enc, self.b_enc)
-            example, feature = self.sparsity.choose(pre)
-            # A bag for each example and box: what a box adds to those before it. (One box, but for Matryoshka.)
-            widths = torch.tensor(self.sparsity.prefixes(d_sae), device=x.device)
-            bag = torch.bucketize(feature, widths, right=True) * n + example
-            if len(widths) > 1:
-                bag, order = bag.sort(stable=True)
-                example, feature = example[order], feature[order]
-            chosen, bags = len(bag), len(widths) * n
-            if dead is not None:
-                candidates = dead.nonzero().ravel()
-                k = min(2 * max(1, chosen // n), len(candidates))
-                answers = candidates[pre[:, candidates].topk(k, dim=1, sorted=False).indices]
-                more = torch.arange(n, device=x.device).repeat_interleave(k)
-                example, feature, bag = torch.cat([example, more]), torch.cat([feature, answers.ravel()]), torch.cat([bag, bags + more])
+        example, feature, values, helpers = self._choose(x, dead)
+        # A bag for each example and box: what a box adds to those before it. (One box, but for Matryoshka.)
+        widths = torch.tensor(self.sparsity.prefixes(d_sae), device=x.device)
+        bag, bags, chosen = example, len(widths) * n, len(example)
+        if len(widths) > 1:
+            bag, order = (torch.bucketize(feature, widths, right=True) * n + example).sort(stable=True)
+            example, feature, values = example[order], feature[order], values[order]
+        if dead is not None:
+            example, feature, values = (torch.cat(both) for both in zip((example, feature, values), helpers, strict=True))
+            bag = torch.cat([bag, bags + helpers[0]])
         entries = kernels.Entries(example, feature, bag, bags + (n if dead is not None else 0), d_sae)
-        values = torch.relu(kernels.read(x, self.W_enc, self.b_enc, self.b_dec, pre, entries))
+        values = torch.relu(kernels.read(x, self.W_enc, self.b_enc, self.b_dec, values, entries))
         parts = kernels.rebuild(values, self.W_dec, entries)
         # What each box and those before it leave over, the last of them the error itself.
         left = x - self.b_dec - parts[:bags].view(len(widths), n, -1).cumsum(dim=0)
@@ -242,6 +238,27 @@ class SparseAutoencoder(Model):
             torch.stack([example[:chosen], feature[:chosen]]), values[:chosen].detach(), (n, d_sae), check_invariants=False
         )
         return Loss(self._error(left.flatten(0, 1)), x.new_zeros(()), auxiliary, codes)
+
+    @torch.no_grad()
+    def _choose(self, x: Tensor, dead: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Which features stand in the codes: examples, features and pre-activations, each (m,). And, in a list, the same of
+        the dead features that answer most to each example."""
+        piece = max(1, PIECE // self.d_sae) if self.sparsity.each_by_itself else len(x)
+        candidates = dead.nonzero().ravel() if dead is not None else None
+        chosen, helpers = [], []
+        for first in range(0, len(x), piece):
+            pre = kernels.product(x[first : first + piece] - self.b_dec, self.W_enc, self.b_enc)
+            n = len(pre)
+            example, feature = self.sparsity.choose(pre)
+            chosen.append((example + first, feature, pre.view(-1)[example * self.d_sae + feature]))
+            if candidates is not None:
+                k = min(2 * max(1, len(example) // n), len(candidates))
+                answers, place = pre[:, candidates].topk(k, dim=1, sorted=False)
+                example = torch.arange(first, first + n, device=x.device).repeat_interleave(k)
+                helpers.append((example, candidates[place.ravel()], answers.ravel()))
+        if len(chosen) == 1:
+            return *chosen[0], helpers[0] if helpers else []
+        return *map(torch.cat, zip(*chosen, strict=True)), [torch.cat(part) for part in zip(*helpers, strict=True)]
 
     @torch.no_grad()
     def before_training(self, x: Tensor, center: str = "mean") -> None:

@@ -153,6 +153,7 @@ class _Choice(Sparsity):
 
     settings = ("k",)
     revival = "aux-k"
+    each_by_itself = False  # whether what an example's code keeps depends on the example alone
 
     def __init__(self, k: int):
         super().__init__()
@@ -184,6 +185,7 @@ class TopK(_Choice):
     """
 
     architecture = "topk"
+    each_by_itself = True
 
     def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
         feature = pre.topk(self.k, dim=1, sorted=False).indices

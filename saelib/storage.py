@@ -137,7 +137,10 @@ def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[
     for name in ("d_in", "k"):
         if name not in config:
             raise ValueError(f"{name!r} is missing; expected it in a model of sparsify's")
-    tensors = {SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" else value for name, value in tensors.items()}
+    tensors = {
+        SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" and value.ndim == 2 else value
+        for name, value in tensors.items()
+    }
     d_sae = config.get("num_latents")
     if not d_sae:
         d_sae = checks.count("d_in", config["d_in"]) * checks.count("expansion_factor", config.get("expansion_factor", 32))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from . import checks, files, kernels
@@ -225,6 +225,7 @@ class _Run:
         self.step = 0
         self.history = History()
         self.good, self.good_step = _copy(model), 1  # weights that gave a finite loss, and the step that they were before
+        self.rows: dict[nn.Parameter, nn.Parameter] = {}  # each weight as the optimiser sees it
         self.limit = 0.0  # an error above it means that training has diverged
         self.optimiser: torch.optim.Adam | None = None
         self.examples = 0
@@ -237,12 +238,14 @@ class _Run:
         """Take one step."""
         model, recipe, step = self.model, self.recipe, self.step + 1
         weight = next(model.parameters())
+        for p in (*self.rows, *self.rows.values()):
+            p.grad = None
         x = checks.matrix(f"the batch of step {step}", self.data.next_batch(), model.d_in).to(weight)
         if self.optimiser is None:
             model.before_training(x, recipe.center)
             self._equip()
             if torch.isfinite(x).all():
-                self.good = _copy(model)
+                self._keep_weights(step)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             loss = model.loss(x, self._dead() if model.revival == "aux-k" else None)
         total = loss.reconstruction + recipe.price_at(step) * loss.penalty + loss.auxiliary
@@ -254,11 +257,14 @@ class _Run:
         if error > self.limit:
             raise self._diverged(f"the error has grown to {error:.3g} at step {step}", x)
         log = step % self.log_every == 0 or step == recipe.steps
-        before = _copy(model) if log else None
+        if log:
+            self._keep_weights(step)
 
-        self.optimiser.zero_grad()
         total.backward()
         model.before_step()
+        for weight, row in self.rows.items():
+            if row is not weight:
+                row.grad = weight.grad.T
         if recipe.clip is not None:
             norm = self._norm()
             if norm > recipe.clip:
@@ -272,10 +278,9 @@ class _Run:
         uses = loss.uses()
         self._count(uses, x)
         keep = self.checkpoint and (step % self.every == 0 or step == recipe.steps)
-        if (log or keep) and not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+        if (log or keep) and not _finite(model):
             raise self._diverged(f"a weight is not finite after step {step}", x)
         if log:
-            self.good, self.good_step = before, step  # they have given a finite loss; those after the step have not yet
             row = {
                 "step": step,
                 "loss": loss.total.item(),
@@ -289,10 +294,24 @@ class _Run:
             self._save()
         return Step(step, recipe.steps, model, loss, recipe.lr_at(step), self.history)
 
+    def _keep_weights(self, step: int) -> None:
+        """Remember the weights that `step` started from, for they have given a finite loss."""
+        if not _finite(self.model):
+            raise self._diverged(f"a weight is not finite before step {step}", next(self.model.parameters()))
+        for name, value in self.model.state_dict().items():
+            self.good[name].copy_(value)
+        self.good_step = step
+
     def _equip(self) -> None:
+        # W_enc lies in memory feature by feature, but torch's Adam would first copy a gradient that lies otherwise than its
+        # shape says. So it is given the same memory as rows.
+        self.rows = {p: p if p.is_contiguous() else nn.Parameter(p.detach().T) for p in self.model.parameters()}
         # eps as in Gao et al. (2024), appendix A: a feature that is rarely on has small slopes. A slope in units is one in
         # the data's scale times the unit, so that eps and the norm below are the same for data of any scale.
-        groups = [{**group, "share": group["lr"], "eps": 6.25e-10 / group["lr"]} for group in self.model.groups(1.0)]
+        groups = [
+            {"params": [self.rows[p] for p in group["params"]], "share": group["lr"], "eps": 6.25e-10 / group["lr"]}
+            for group in self.model.groups(1.0)
+        ]
         self.optimiser = torch.optim.Adam(groups, lr=1.0, fused=True)
 
     def _norm(self) -> Tensor:
@@ -328,7 +347,9 @@ class _Run:
         if (dead := self._dead()) is not None and self.step < recipe.steps * (1 - recipe.decay):
             for weight, place in self.model.revive(x, dead.nonzero().ravel(), stream(f"revival at {self.step}", recipe.seed)):
                 for moment in ("exp_avg", "exp_avg_sq"):
-                    self.optimiser.state[weight][moment][place] = 0
+                    row = self.rows[weight]
+                    slope = self.optimiser.state[row][moment]
+                    (slope if row is weight else slope.T)[place] = 0
             self.idle[dead] = 0
 
     def _diverged(self, what: str, x: Tensor) -> FloatingPointError:
@@ -423,6 +444,11 @@ class _Run:
 def _steps(run: _Run) -> Iterator[Step]:
     while run.step < run.recipe.steps:
         yield run.take()
+
+
+def _finite(model: Model) -> bool:
+    # The largest absolute value is NaN where any is; unlike isfinite, this makes no second tensor.
+    return all(torch.isfinite(torch.linalg.vector_norm(value, torch.inf)) for value in model.state_dict().values())
 
 
 def _copy(model: Model) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ def weights(dtype=torch.float32, seed=0) -> dict[str, torch.Tensor]:
 def by_kernels(x, W_enc, b_enc, b_dec, W_dec, entries, pre_dtype=None):
     with torch.no_grad():
         pre = ((x - b_dec) @ W_enc + b_enc).to(pre_dtype or x.dtype)
-    values = read(x, W_enc, b_enc, b_dec, pre, entries)
+    values = read(x, W_enc, b_enc, b_dec, pre[entries.example, entries.feature], entries)
     return values, rebuild(values, W_dec, entries)
 
 
@@ -100,7 +100,7 @@ def test_reading_and_rebuilding_by_hand():
     # Less b_dec: (0, 1) and (2, 4); pre-activations (0, 1.5, 9) and (2, 4.5, 43).
     pre = torch.tensor([[0.0, 1.5, 9.0], [2.0, 4.5, 43.0]])
     entries = Entries(torch.tensor([0, 0, 1]), torch.tensor([2, 1, 0]), torch.tensor([0, 0, 2]), bags=3, features=3)
-    values = read(x, W_enc, b_enc, b_dec, pre, entries)
+    values = read(x, W_enc, b_enc, b_dec, pre[entries.example, entries.feature], entries)
     assert values.tolist() == [9, 1.5, 2]
     assert rebuild(values, W_dec, entries).tolist() == [[27, 36 + 1.5], [0, 0], [2, 0]]
 
@@ -167,7 +167,7 @@ def test_under_autocast_the_product_is_bfloat16_and_the_values_are_not():
     with torch.autocast("cpu", torch.bfloat16):
         with torch.no_grad():
             pre = product(x - b_dec, W_enc, b_enc)
-        values = read(x, W_enc, b_enc, b_dec, pre, entries)
+        values = read(x, W_enc, b_enc, b_dec, pre[entries.example, entries.feature], entries)
         bags = rebuild(values, W_dec, entries)
     assert (pre.dtype, values.dtype, bags.dtype) == (torch.bfloat16, torch.float32, torch.float32)
     expected = by_matrices(**inputs, entries=entries)
@@ -246,7 +246,7 @@ def test_a_later_product_spoils_no_gradient_of_an_earlier_one(empty_place):
         x, W_enc, b_enc, b_dec, W_dec = inputs.values()
         with torch.no_grad():
             pre = product(x - b_dec, W_enc, b_enc)
-        values = read(x, W_enc, b_enc, b_dec, pre, entries)
+        values = read(x, W_enc, b_enc, b_dec, pre[entries.example, entries.feature], entries)
         if inputs is between:
             with torch.no_grad():
                 product(*(torch.full_like(value, 99.0) for value in (x, W_enc, b_enc)))

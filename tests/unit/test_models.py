@@ -163,6 +163,24 @@ def test_the_loss_of_the_chosen_and_all_its_gradients_are_those_of_dense_matrice
             assert far(found[weight], expected[weight]) < tolerance, weight
 
 
+@pytest.mark.parametrize("rows", [1, 3, 5, 1000])
+@pytest.mark.parametrize("who", DEAD)
+@every_choosing_brick
+def test_a_large_batch_is_read_in_pieces_where_examples_need_no_comparing(name, who, rows, monkeypatch):
+    dead = None if DEAD[who] is None else torch.isin(torch.arange(D_SAE), torch.tensor(DEAD[who]))
+    sae, x = trained(name, torch.float64, 1.0, 0), noise()
+    sizes = []
+    product = kernels.product
+    monkeypatch.setattr("saelib.models.PIECE", rows * D_SAE)
+    monkeypatch.setattr("saelib.kernels.product", lambda x, W, b: sizes.append(len(x)) or product(x, W, b))
+    loss = sae.loss(x, dead)
+    assert sum(sizes) == len(x) and max(sizes) == (min(rows, len(x)) if name == "TopK" else len(x))
+    reconstruction, auxiliary, codes = by_matrices(sae, x, dead)
+    assert far(loss.codes.to_dense(), codes) < 1e-12 and loss.auxiliary.item() == pytest.approx(auxiliary.item(), rel=1e-12)
+    found, expected = gradients(sae, loss.total), gradients(sae, reconstruction + auxiliary)
+    assert all(far(found[weight], expected[weight]) < 1e-12 for weight in expected)
+
+
 @every_choosing_brick
 def test_a_wide_model_gives_the_same_as_dense_matrices_too(name):
     brick = {"TopK": TopK(8), "BatchTopK": BatchTopK(8), "Matryoshka": Matryoshka((64, 200, 1100), 8)}[name]
