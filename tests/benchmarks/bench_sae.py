@@ -1,10 +1,10 @@
 """How saelib's sparse autoencoders compare with those of other libraries: time, memory, and what they learn.
 
     .venv-peers/bin/python tests/benchmarks/bench_sae.py                  # everything, about an hour on two cores
-    .venv-peers/bin/python tests/benchmarks/bench_sae.py --only speed     # or memory, imports, quality, report
+    .venv-peers/bin/python tests/benchmarks/bench_sae.py --only speed     # or memory, imports, quality
     .venv-peers/bin/python tests/benchmarks/bench_sae.py --quick          # a small run, to see that it works; keeps nothing
 
-It writes results.json and results.svg beside this file, and prints the README's table. Run by hand, on a machine that does
+It writes results.json beside this file, of which report.py makes a figure and the README's table. Run by hand, on a machine that does
 nothing else, in the environment of requirements.txt; peers.py says how the other libraries are driven.
 
 speed     One training step, whole: forward, backward, aux-k, clipping, normalisation, optimiser. saelib's is the time
@@ -486,10 +486,6 @@ def machine() -> dict:
     }
 
 
-def report() -> None:
-    pass
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SECTIONS, nargs="+", default=SECTIONS)
@@ -506,8 +502,6 @@ def main() -> None:
         result = {"speed": speed, "memory": memory, "imports": imports, "quality": quality}[section](arguments.quick)
         if not arguments.quick:
             keep(section, result)
-    if not arguments.quick:
-        report()
 
 
 if __name__ == "__main__":
