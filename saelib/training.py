@@ -238,7 +238,7 @@ class _Run:
         """Take one step."""
         model, recipe, step = self.model, self.recipe, self.step + 1
         weight = next(model.parameters())
-        for p in (*self.rows, *self.rows.values()):
+        for p in (*model.parameters(), *self.rows.values()):
             p.grad = None
         x = checks.matrix(f"the batch of step {step}", self.data.next_batch(), model.d_in).to(weight)
         if self.optimiser is None:
