@@ -256,8 +256,6 @@ class SparseAutoencoder(Model):
                 answers, place = pre[:, candidates].topk(k, dim=1, sorted=False)
                 example = torch.arange(first, first + n, device=x.device).repeat_interleave(k)
                 helpers.append((example, candidates[place.ravel()], answers.ravel()))
-        if len(chosen) == 1:
-            return *chosen[0], helpers[0] if helpers else []
         return *map(torch.cat, zip(*chosen, strict=True)), [torch.cat(part) for part in zip(*helpers, strict=True)]
 
     @torch.no_grad()

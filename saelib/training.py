@@ -173,7 +173,7 @@ def train(
 
     Raises ValueError at once, before anything is trained, for bad arguments and for a checkpoint that is broken or of
     another run; FloatingPointError where the loss or a weight stops being finite, or the error grows a thousandfold: it names the
-    step, carries the `history`, and the model is put back to earlier weights, those that gave the last row that was logged.
+    step, carries the `history`, and the model is put back to earlier weights, the last finite ones from which a logged step began.
     A checkpoint never holds weights that are not finite.
     """
     if not isinstance(model, Model):
@@ -238,14 +238,14 @@ class _Run:
         """Take one step."""
         model, recipe, step = self.model, self.recipe, self.step + 1
         weight = next(model.parameters())
-        for p in (*model.parameters(), *self.rows.values()):
-            p.grad = None
         x = checks.matrix(f"the batch of step {step}", self.data.next_batch(), model.d_in).to(weight)
         if self.optimiser is None:
             model.before_training(x, recipe.center)
             self._equip()
             if torch.isfinite(x).all():
-                self._keep_weights(step)
+                self._keep_weights(step, x)
+        model.zero_grad()
+        self.optimiser.zero_grad()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             loss = model.loss(x, self._dead() if model.revival == "aux-k" else None)
         total = loss.reconstruction + recipe.price_at(step) * loss.penalty + loss.auxiliary
@@ -258,12 +258,12 @@ class _Run:
             raise self._diverged(f"the error has grown to {error:.3g} at step {step}", x)
         log = step % self.log_every == 0 or step == recipe.steps
         if log:
-            self._keep_weights(step)
+            self._keep_weights(step, x)
 
         total.backward()
         model.before_step()
         for weight, row in self.rows.items():
-            if row is not weight:
+            if row is not weight and weight.grad is not None:
                 row.grad = weight.grad.T
         if recipe.clip is not None:
             norm = self._norm()
@@ -294,10 +294,10 @@ class _Run:
             self._save()
         return Step(step, recipe.steps, model, loss, recipe.lr_at(step), self.history)
 
-    def _keep_weights(self, step: int) -> None:
-        """Remember the weights that `step` started from, for they have given a finite loss."""
+    def _keep_weights(self, step: int, x: Tensor) -> None:
+        """Remember the weights that `step`, with the batch x, starts from, if they are finite."""
         if not _finite(self.model):
-            raise self._diverged(f"a weight is not finite before step {step}", next(self.model.parameters()))
+            raise self._diverged(f"a weight is not finite before step {step}", x)
         for name, value in self.model.state_dict().items():
             self.good[name].copy_(value)
         self.good_step = step

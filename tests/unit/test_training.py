@@ -1047,3 +1047,36 @@ def test_a_weight_that_the_last_step_broke_is_noticed_and_taken_back():
     with pytest.raises(FloatingPointError, match=r"a weight is not finite after step 3: .* before step 3$"):
         train(model, noise(), **{**SETTINGS, "steps": 3, "log_every": 2})
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+def test_a_weight_that_broke_where_no_loss_shows_it_is_not_kept_nor_blamed_on_the_batch():
+    class Breaks(SparseAutoencoder):
+        steps = 0
+
+        def after_step(self, loss):
+            super().after_step(loss)
+            self.steps += 1
+            if self.steps == 3:
+                self.W_dec.data[4], self.b_enc.data[4] = float("nan"), -1e9  # the row of a feature that is off
+
+    model = Breaks(5, 12, TopK(2))
+    with pytest.raises(FloatingPointError, match=r"a weight is not finite before step 4: training has diverged.* before step 2$"):
+        train(model, noise(), **{**SETTINGS, "steps": 4, "log_every": 2, "dead_after": None, "clip": None})
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+def test_gradients_from_elsewhere_are_not_trained_on():
+    found, expected = SparseAutoencoder(5, 12, TopK(2)), SparseAutoencoder(5, 12, TopK(2))
+    for parameter in found.parameters():
+        parameter.grad = torch.full_like(parameter, 3.0)
+    for model in (found, expected):
+        train(model, noise(), **{**SETTINGS, "steps": 2})
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in found.state_dict().items())
+
+
+def test_an_encoder_that_is_to_stay_as_it_is_does():
+    model = SparseAutoencoder(5, 12, TopK(2))
+    model.W_enc.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    train(model, noise(), **{**SETTINGS, "steps": 3, "dead_after": None})
+    assert torch.equal(model.W_enc, before["W_enc"]) and not torch.equal(model.W_dec, before["W_dec"])
