@@ -15,6 +15,7 @@ LIBRARIES = {
     "saelens": "SAELens",
     "dictionary-learning": "dictionary_learning",
     "sparsify": "sparsify",
+    "sparsify-adam": "sparsify with Adam",
     "plain": "plain loop",
 }
 
@@ -74,9 +75,11 @@ def figure(results: dict):
     )
     drawing, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(2, 1), layout="constrained")
     sns.barplot(speed, y="case", x="time", hue="library", ax=left)
-    left.set(xlabel="time of a training step, in products of the encoder (1 = the product alone)", ylabel="d_in x d_sae x k x batch")
+    left.set(xlabel="a training step, in products of its encoder alone", ylabel="d_in x d_sae x k x batch")
+    left.axvline(1, color="black", linewidth=1)
+    sns.move_legend(left, "lower center", bbox_to_anchor=(0.5, 1), ncols=len(LIBRARIES), title=None, frameon=False)
     sns.barplot(error, y="data", x="error", hue="library", ax=right, legend=False)
-    right.set(xlabel="share of variance left over at equal k and steps", ylabel="", xscale="log")
+    right.set(xlabel="FVU at equal k and steps", ylabel="")
     return drawing
 
 
