@@ -49,6 +49,11 @@ def style(*names: str) -> str:
     return rcssmin.cssmin("".join((_HERE / name).read_text(encoding="utf-8") for name in names))
 
 
+def explorable_style(*own: str) -> str:
+    """The style of the frame that all explorables share, and of what one of them has besides."""
+    return style("widgets.css", "chooser.css", "explorable.css", *own)
+
+
 def floats(*tensors: torch.Tensor) -> bytes:
     """Tensors of any shapes, one after the other, as the little-endian float32 numbers that the page reads."""
     flat = np.concatenate([tensor.detach().cpu().numpy().ravel() for tensor in tensors])
@@ -69,7 +74,7 @@ class Explorable(anywidget.AnyWidget):
     The words are traits, so that a teacher can change them; what a subclass shows, it computes in its own JavaScript.
     """
 
-    _css = style("widgets.css", "chooser.css", "explorable.css")
+    _css = explorable_style()
     title = traitlets.Unicode().tag(sync=True)
     prediction = traitlets.Unicode().tag(sync=True)
     caption = traitlets.Unicode().tag(sync=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import checks, metrics
 from ..data import Pictures
 from ..models import SparseAutoencoder
-from .base import Explorable, floats, javascript, picture_rows
+from .base import Explorable, explorable_style, floats, javascript, picture_rows
 
 
 class Dial(Explorable):
@@ -26,6 +26,7 @@ class Dial(Explorable):
     """
 
     _esm = javascript("dial.js")
+    _css = explorable_style("chart.css", "dial.css")
     ks = traitlets.List().tag(sync=True)
     labels = traitlets.List().tag(sync=True)
     frontier = traitlets.List().tag(sync=True)  # [k, error on digits]

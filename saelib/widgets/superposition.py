@@ -3,7 +3,7 @@
 import traitlets
 
 from .. import checks
-from .base import Explorable, javascript
+from .base import Explorable, explorable_style, javascript
 
 
 class Superposition(Explorable):
@@ -20,6 +20,7 @@ class Superposition(Explorable):
     """
 
     _esm = javascript("superposition.js")
+    _css = explorable_style("chart.css", "superposition.css")
     sparsity = traitlets.Int().tag(sync=True)  # in percent
     decay = traitlets.Int().tag(sync=True)  # in percent
     seed = traitlets.Int().tag(sync=True)

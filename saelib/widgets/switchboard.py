@@ -6,7 +6,7 @@ import traitlets
 from .. import checks
 from ..data import Pictures
 from ..models import SparseAutoencoder
-from .base import Explorable, floats, javascript, picture_rows
+from .base import Explorable, explorable_style, floats, javascript, picture_rows
 
 
 class Switchboard(Explorable):
@@ -19,6 +19,7 @@ class Switchboard(Explorable):
     """
 
     _esm = javascript("switchboard.js")
+    _css = explorable_style("switchboard.css")
     labels = traitlets.List().tag(sync=True)
     size = traitlets.Int().tag(sync=True)  # how many bricks the box holds
     first = traitlets.Int().tag(sync=True)
