@@ -133,7 +133,7 @@ export default {
       // The copy with the brick minus the copy without it, at the gain that it has, or would have if it were on.
       const amount = (gain(state.last) || 1) * strength(state.last);
       paint(effect, bricks[state.last].map((value) => amount * value), { signed: true, scale: FULL });
-      effectStation.lastChild.textContent = `what #${state.last} does`;
+      effectStation.lastChild.textContent = `#${state.last} alone`;
       for (const { show } of shown.values()) show();
       tiles.forEach((tile, feature) => tile.set(there.includes(feature) ? gain(feature) * strength(feature) : 0));
 

@@ -206,7 +206,7 @@ def test_the_switchboard_decodes_what_is_on_as_python_does(saes, digits, publish
         named = [int(percent) for percent in re.findall(r"(\d+)%", readout(explorable))]
         expected = [shares(x, untouched, mean)] + [shares(x, copy, mean)] * (len(named) - 1)
         torch.testing.assert_close(torch.tensor(named).float(), torch.tensor(expected), rtol=0, atol=0.51)
-        expect(explorable.locator(".sae-code .sae-name").first).to_have_text(f"what #{last} does")
+        expect(explorable.locator(".sae-code .sae-name").first).to_have_text(f"#{last} alone")
 
     def lit():
         return explorable.locator(".sae-box .sae-on").evaluate_all("all => all.map((brick) => Number(brick.textContent.match(/#(\\d+)/)[1]))")
