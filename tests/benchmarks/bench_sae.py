@@ -14,7 +14,7 @@ speed     One training step, whole: forward, backward, aux-k, clipping, normalis
           of 5% of the features lie so low that they are never on, and aux-k works on them in each library that has it.
 memory    The most that a process holds during such steps, above what it held before data and model were made.
 imports   Seconds for an import, where torch has been imported already.
-quality   TopK at equal width, k, batches and steps; each peer at its own learning rate, and at 3 and 10 times that (sparsify's sign
+quality   TopK at equal width, k, batches and steps; each library at its own learning rate, and at 3 and 10 times that (sparsify's sign
           descent at a third and a tenth, as its own is too high for so few features).
 """
 
@@ -374,6 +374,7 @@ def imports(quick: bool) -> dict:
 # What is learned
 
 RATES = {  # each library's own
+    "saelib": lambda d_sae: 1e-3,
     "saelens": lambda d_sae: 3e-4,
     "dictionary-learning": lambda d_sae: 2e-4 / (d_sae / 2**14) ** 0.5,
     "sparsify": lambda d_sae: 5e-3 / (d_sae / 2**14) ** 0.5,
@@ -422,9 +423,9 @@ def judged(task: Task, encode: Callable, decode: Callable, dictionary: Tensor) -
     return {name: float(f"{value:.4g}") for name, value in found.items()}
 
 
-def trained_saelib(task: Task, steps: int, seed: int) -> dict[str, float]:
+def trained_saelib(task: Task, steps: int, lr: float, seed: int) -> dict[str, float]:
     sae = saelib.SparseAutoencoder(task.held_out.shape[1], task.d_sae, saelib.TopK(task.k), seed=seed)
-    saelib.train(sae, task.batches(), steps=steps, batch_size=1024, lr=1e-3, seed=seed, progress=False)
+    saelib.train(sae, task.batches(), steps=steps, batch_size=1024, lr=lr, seed=seed, progress=False)
     return judged(task, sae.encode, sae.decode, sae.W_dec.detach())
 
 
@@ -438,20 +439,21 @@ def trained_peer(name: str, task: Task, steps: int, lr: float, seed: int) -> dic
 
 
 def quality(quick: bool, names: tuple[str, ...] = PEERS) -> dict:
-    """For saelib and for each rate of each peer, how well it has learned."""
+    """For each rate of saelib and of each peer, how well it has learned."""
     torch.set_num_threads(1)  # small steps: a second thread would hardly help
     steps = 100 if quick else 3_000
     cases: dict[str, dict] = {}
     for case, task in tasks(quick).items():
         print(f"\n{case}: {steps} steps of 1024, {task.d_sae} features, k = {task.k}")
-        cases[case] = {"saelib": {"1e-03": trained_saelib(task, steps, seed=0)}}
-        show_quality("saelib", "1e-03", cases[case]["saelib"]["1e-03"])
-        for name in names:
+        cases[case] = {}
+        for name in ("saelib", *names):
             cases[case][name] = {}
             for times in TIMES[name]:
                 lr = times * RATES[name](task.d_sae)
                 rate = f"{lr:.0e}"
-                cases[case][name][rate] = trained_peer(name, task, steps, lr, seed=0)
+                own = name == "saelib"
+                learned = trained_saelib(task, steps, lr, seed=0) if own else trained_peer(name, task, steps, lr, seed=0)
+                cases[case][name][rate] = learned
                 show_quality(name, rate, cases[case][name][rate])
         if not quick:
             keep("quality", cases)
