@@ -8,7 +8,7 @@ The rooms, in the order in which data flows through them; a module imports only 
     kernels    the work of a sparse code that touches its active features alone
     data       real and made data, as tensors
     models     Autoencoder, SparseAutoencoder
-    sparsity   what makes a code sparse: L1, KL, TopK, BatchTopK, JumpReLU, Gated, Matryoshka
+    sparsity   what makes a code sparse: L1, KL, TopK, BatchTopK, JumpReLU, Gated, Matryoshka, Drawers
     training   train(), the one loop for all of them; checkpoints
     metrics    fvu, l0, dead_fraction, mmcs, ...: one definition each
     storage    save and load
@@ -21,13 +21,13 @@ The last two need seaborn, Jupyter and ipywidgets, so they are imported by name 
 
 from . import data, interpret, metrics
 from .models import Autoencoder, SparseAutoencoder
-from .sparsity import KL, L1, BatchTopK, Gated, JumpReLU, Matryoshka, TopK
+from .sparsity import KL, L1, BatchTopK, Drawers, Gated, JumpReLU, Matryoshka, TopK
 from .storage import load
 from .training import train
 
 __all__ = [
     "Autoencoder", "SparseAutoencoder",
-    "L1", "KL", "TopK", "BatchTopK", "JumpReLU", "Gated", "Matryoshka",
+    "L1", "KL", "TopK", "BatchTopK", "JumpReLU", "Gated", "Matryoshka", "Drawers",
     "data", "interpret", "load", "metrics", "train",
 ]  # fmt: skip
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import checks
-from .models import SparseAutoencoder
+from .models import Model, SparseAutoencoder
 
 
 class Card(NamedTuple):
@@ -82,6 +82,45 @@ def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
         raise ValueError(f"label is {label!r}; expected an int64 tensor of {len(strength)} numbers, none negative")
     said = torch.zeros(int(label.max()) + 1, strength.shape[1], dtype=strength.dtype).index_add_(0, label, strength)
     return torch.special.entr(said / said.sum(dim=0)).sum(dim=0).exp()
+
+
+VISIBLE = 1 / 32  # half of a sixteenth of full ink: less is gone when a picture is drawn in sixteenths
+
+
+@torch.no_grad()
+def part_overlap(model: Model, x: Tensor, masks: Tensor, *, least: int = 10) -> Tensor:
+    """How well what each feature draws covers each true part: (parts, d_code), from 0 to 1.
+
+    Set one feature of a picture back to its usual value, and look which pixels of the copy change by `VISIBLE` or more. In
+    every picture where there are any, compare them with the pixels of the part:
+
+        overlap = mean over pictures of  (pixels in both)  /  (pixels in either)
+
+    (the Jaccard index, "intersection over union"). A picture without the part counts 0. The usual value is the median over x:
+    0 for a feature that is off in most pictures, and where a dense neuron rests. A feature that changes fewer than `least`
+    pictures has 0 throughout.
+
+    Args: model, that copies pictures; x (n, d_in); masks (n, parts, height, width) bool, height * width = d_in.
+    Raises ValueError for other shapes or types, or a least below 1.
+    """
+    codes = model.encode(x)
+    if not isinstance(masks, Tensor) or masks.dtype != torch.bool or masks.ndim != 4 or masks.flatten(2).shape[::2] != x.shape:
+        got = f"{tuple(masks.shape)}, {masks.dtype}" if isinstance(masks, Tensor) else type(masks).__name__
+        raise ValueError(f"masks is {got}; expected a bool tensor ({len(x)}, parts, height, width) of {model.d_in} pixels each")
+    least = checks.count("least", least)
+    part = masks.flatten(2).float()
+    size, copy, usual = part.sum(dim=2), model.decode(codes), codes.median(dim=0).values
+    overlap = torch.zeros(part.shape[1], codes.shape[1])
+    for feature in range(codes.shape[1]):
+        without = codes.clone()
+        without[:, feature] = usual[feature]
+        changed = ((copy - model.decode(without)).abs() >= VISIBLE).float()
+        rows = changed.any(dim=1).nonzero().ravel()
+        if len(rows) >= least:
+            both = torch.bmm(part[rows], changed[rows, :, None])[:, :, 0]
+            either = size[rows] + changed[rows].sum(dim=1, keepdim=True) - both
+            overlap[:, feature] = (both / either).mean(dim=0)
+    return overlap
 
 
 def _known(sae: SparseAutoencoder, feature: int) -> int:

@@ -4,6 +4,7 @@ A feature is *on* in an example where its number in the code is not zero. Number
 float64; nothing here tracks gradients.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -335,3 +336,41 @@ def _matching(score: Tensor) -> Tensor:
 def _of_match(score: Tensor, match: Tensor) -> Tensor:
     """Each row's score with the column it is matched with, 0 without: (n,)."""
     return torch.where(match >= 0, score.gather(1, match.clamp(min=0)[:, None])[:, 0], 0)
+
+
+@torch.no_grad()
+def psnr(x: Tensor, x_hat: Tensor, peak: float = 1.0) -> float:
+    """How near a copy comes, in decibels, as pictures are judged (peak signal-to-noise ratio): more is better.
+
+        psnr = 10 log10(peak^2 / mean of (x - x_hat)^2)
+
+    Ten more are a tenth of the squared error, three more half of it.
+
+    Args: x (n, d) and x_hat (n, d); peak, the difference between black and white. Raises ValueError for other shapes,
+    numbers that are not finite, a peak that is not above 0, or a perfect copy, which has no number of decibels.
+    """
+    x = checks.finite("x", checks.matrix("x", x))
+    x_hat = checks.finite("x_hat", checks.matrix("x_hat", x_hat, x.shape[1]))
+    peak = checks.number("peak", peak, above=0)
+    if len(x) != len(x_hat):
+        raise ValueError(f"x_hat has {len(x_hat)} rows; expected {len(x)}, as many as x")
+    error = (x.double() - x_hat.double()).square().mean().item()
+    if error == 0:
+        raise ValueError("x_hat is x, number for number; expected a copy with an error")
+    return 10 * math.log10(peak**2 / error)
+
+
+@torch.no_grad()
+def spread(pictures: Tensor) -> Tensor:
+    """Over what share of its numbers each row is spread: (n, d) to (n,) float64, from 1/d (all in one place) to 1.
+
+        spread = (sum of w^2)^2 / (d * sum of w^4)
+
+    The participation ratio, as a share. It does not see where the places are: two spots far apart count like two side by side.
+    Raises ValueError for another shape, numbers that are not finite, or a row of zeros.
+    """
+    w = checks.finite("pictures", checks.matrix("pictures", pictures)).double().square()
+    total = w.sum(dim=1)
+    if not (total > 0).all():
+        raise ValueError(f"pictures[{int((total == 0).nonzero()[0])}] is all zeros; expected something in every row")
+    return total.square() / (w.shape[1] * w.square().sum(dim=1))

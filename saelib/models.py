@@ -229,7 +229,7 @@ class SparseAutoencoder(Model):
             example, feature, values = (torch.cat(both) for both in zip((example, feature, values), helpers, strict=True))
             bag = torch.cat([bag, bags + helpers[0]])
         entries = kernels.Entries(example, feature, bag, bags + (n if dead is not None else 0), d_sae)
-        values = torch.relu(kernels.read(x, self.W_enc, self.b_enc, self.b_dec, values, entries))
+        values = self.sparsity.strength(kernels.read(x, self.W_enc, self.b_enc, self.b_dec, values, entries))
         parts = kernels.rebuild(values, self.W_dec, entries)
         # What each box and those before it leave over, the last of them the error itself.
         left = x - self.b_dec - parts[:bags].view(len(widths), n, -1).cumsum(dim=0)

@@ -129,14 +129,16 @@ def picture(ax: Axes, values: np.ndarray, *, signed: bool = False) -> Axes:
         ax.imshow(values, cmap=SIGNED, vmin=-scale, vmax=scale, interpolation="nearest")
     else:
         # Squares in the text's colour with a strength, so that ink is dark on light pages and light on dark ones: one
-        # shape for all squares of a strength, in sixteenths, to keep the page small.
+        # shape for all squares of a strength, in sixteenths, and one box for those side by side, to keep the page small.
         height, width = values.shape
         strength = np.clip(np.rint(16 * values), 0, 16)
         for sixteenths in range(1, 17):
-            corners = np.argwhere(strength == sixteenths) - 0.5
-            if len(corners):
+            steps = np.diff(np.pad(strength == sixteenths, ((0, 0), (1, 1))).astype(int), axis=1)
+            starts, ends = np.argwhere(steps == 1), np.argwhere(steps == -1)
+            if len(starts):
                 square = Path.unit_rectangle()
-                shape = Path.make_compound_path(*[square.transformed(Affine2D().translate(x, y)) for y, x in corners])
+                boxes = [Affine2D().scale(end - x, 1).translate(x - 0.5, y - 0.5) for (y, x), (_, end) in zip(starts, ends)]
+                shape = Path.make_compound_path(*[square.transformed(box) for box in boxes])
                 ax.add_patch(PathPatch(shape, facecolor=_TEXT, alpha=sixteenths / 16, linewidth=0, gid=_INK))
         ax.set_xlim(-0.5, width - 0.5)
         ax.set_ylim(height - 0.5, -0.5)

@@ -8,6 +8,7 @@ distance of the examples from their mean. Prices and widths of kernels are said 
 for data of any scale; with `unit` 1 the formulas are those of the papers.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -172,7 +173,11 @@ class _Choice(Sparsity):
 
     def activate(self, pre: Tensor) -> Tensor:
         place = self.choose(pre.detach())
-        return torch.zeros_like(pre).index_put(place, torch.relu(pre[place]))
+        return torch.zeros_like(pre).index_put(place, self.strength(pre[place]))
+
+    def strength(self, values: Tensor) -> Tensor:
+        """What the codes get of the pre-activations that are kept: no negative ones, unless a brick says otherwise."""
+        return torch.relu(values)
 
 
 class TopK(_Choice):
@@ -285,6 +290,52 @@ class Matryoshka(BatchTopK):
     @classmethod
     def described(cls, config: dict[str, Any]) -> "Matryoshka":
         return cls(config["matryoshka_widths"], round(checks.number("k", config["k"], least=1)))
+
+
+class Drawers(_Choice):
+    """One brick out of each drawer, and it may be turned over: the features lie in drawers, which take turns.
+
+        codes = pre for the largest |pre| of each drawer, zero elsewhere
+        loss = mean over j of |x - (the first j drawers' codes W_dec + b_dec)|^2
+
+    Two features of one drawer never meet, so that near-duplicates do not crowd into a code as they do where the largest
+    of all are kept; and the copy has to be good after every drawer, so that one model serves every k up to their number. (The
+    contest in blocks is that of Srivastava et al., 2013, "Compete to Compute"; the loss after every box that of
+    Matryoshka.) Codes have signs: a feature that is turned over counts for two.
+
+    Args: sizes, how many features each drawer holds, in all d_sae.
+    Raises ValueError where sizes is no sequence of whole numbers of at least 1, or they do not add up to d_sae.
+    """
+
+    architecture = "drawers"
+    settings = ("sizes",)
+    each_by_itself = True
+
+    def __init__(self, sizes: Sequence[int]):
+        if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) == 0:
+            raise ValueError(f"sizes is {sizes!r}; expected a sequence of sizes such as (128, 128, 128)")
+        super().__init__(len(sizes))
+        self.sizes = tuple(checks.count(f"sizes[{i}]", size) for i, size in enumerate(sizes))
+
+    def attach(self, d_sae: int) -> None:
+        if sum(self.sizes) != d_sae:
+            raise ValueError(f"sizes is {self.sizes!r}, {sum(self.sizes)} in all; expected d_sae = {d_sae} in all")
+
+    def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        best = [part.abs().argmax(dim=1) for part in pre.split(self.sizes, dim=1)]
+        starts = [end - size for end, size in zip(self.prefixes(pre.shape[1]), self.sizes)]
+        feature = torch.stack([place + start for place, start in zip(best, starts)], dim=1)
+        return torch.arange(len(pre), device=pre.device).repeat_interleave(self.k), feature.flatten()
+
+    def strength(self, values: Tensor) -> Tensor:
+        return values
+
+    def prefixes(self, d_sae: int) -> tuple[int, ...]:
+        return tuple(itertools.accumulate(self.sizes))
+
+    @classmethod
+    def described(cls, config: dict[str, Any]) -> "Drawers":
+        return cls(config["sizes"])
 
 
 class JumpReLU(Sparsity):
@@ -422,3 +473,35 @@ class Gated(Sparsity):
         tensors = dict(tensors)
         b_gate = tensors.pop("b_gate")
         return {**tensors, "b_enc": b_gate, "b_mag": tensors["b_mag"] - tensors["r_mag"].exp() * b_gate}
+
+
+@torch.no_grad()
+def pursuit(x: Tensor, bricks: Tensor, k: int) -> Tensor:
+    """The codes that orthogonal matching pursuit finds: (n, d) to (k, n, features), after each of k bricks.
+
+    Step by step: take the brick that answers most to what is still missing, then set the strengths of all that have been taken
+    anew, so that the squared error is as small as it can be (Pati, Rezaiifar and Krishnaprasad, 1993). Nothing is
+    learned, and nothing is said at once: it is what an encoder saves.
+
+    Args: x (n, d), float32 or float64; bricks (features, d), of any lengths above 0; k, at most d.
+    Raises ValueError for other shapes, numbers that are not finite, a brick of length 0, or a k that does not fit.
+    """
+    checks.finite("bricks", checks.matrix("bricks", bricks))
+    checks.finite("x", checks.matrix("x", x, bricks.shape[1]))
+    k = checks.count("k", k, most=min(bricks.shape), why="no more bricks than there are, or numbers in an example")
+    length = bricks.norm(dim=1)
+    if not (length > 0).all():
+        raise ValueError(f"bricks[{int((length == 0).nonzero()[0])}] is zero; expected bricks of some length")
+    unit = bricks / length[:, None]
+    codes = x.new_zeros(k, len(x), len(bricks))
+    taken, left = torch.empty(len(x), 0, dtype=torch.int64), x
+    for step in range(k):
+        answers = (left @ unit.T).abs().scatter(1, taken, -1.0)
+        taken = torch.cat([taken, answers.argmax(dim=1, keepdim=True)], dim=1)
+        own = unit[taken]  # (n, step + 1, d)
+        gram = own @ own.mT
+        gram.diagonal(dim1=1, dim2=2).add_(1e-6)  # two bricks may be one and the same
+        strength = torch.cholesky_solve(own @ x[:, :, None], torch.linalg.cholesky(gram))[..., 0]
+        left = x - (strength[:, None] @ own)[:, 0]
+        codes[step].scatter_(1, taken, strength / length[taken])
+    return codes

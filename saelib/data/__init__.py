@@ -1,16 +1,21 @@
 """Data for the chapters: real or made, as tensors whose shapes are said.
 
+    cartoons   drawings of cats whose parts are known
     digits     handwritten digits of 8x8 pixels
     photos     photographs, and small patches of them
+    faces      a hundred small faces
     planted    examples made from features that are known
 
 It uses only `checks` and `streams`; what reads pictures and tables is imported by the function that needs it.
 """
 
+from .cartoons import Cats, cartoon_cats
 from .digits import Pictures, digits
+from .faces import faces
 from .photos import PHOTOS, from_patches, gray, patches, photo, photo_patches
 from .planted import World, WorldBatches, planted
 
 __all__ = [
-    "PHOTOS", "Pictures", "World", "WorldBatches", "digits", "from_patches", "gray", "patches", "photo", "photo_patches", "planted",
+    "PHOTOS", "Cats", "Pictures", "World", "WorldBatches",
+    "cartoon_cats", "digits", "faces", "from_patches", "gray", "patches", "photo", "photo_patches", "planted",
 ]  # fmt: skip

@@ -3,9 +3,10 @@
 from .dial import Dial
 from .how_few_bricks import HowFewBricks
 from .quiz import Quiz
+from .rebuild import Rebuild
 from .review import Review
 from .secret_message import SecretMessage
 from .superposition import Superposition
 from .switchboard import Switchboard
 
-__all__ = ["Dial", "HowFewBricks", "Quiz", "Review", "SecretMessage", "Superposition", "Switchboard"]
+__all__ = ["Dial", "HowFewBricks", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard"]

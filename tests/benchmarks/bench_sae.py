@@ -15,7 +15,8 @@ speed     One training step, whole: forward, backward, aux-k, clipping, normalis
 memory    The most that a process holds during such steps, above what it held before data and model were made.
 imports   Seconds for an import, where torch has been imported already.
 quality   TopK at equal width, k, batches and steps; each library at its own learning rate, and at 3 and 10 times that (sparsify's sign
-          descent at a third and a tenth, as its own is too high for so few features).
+          descent at a third and a tenth, as its own is too high for so few features; saelib at 3 and 5, as ten times leaves
+          few features alive on photographs).
 """
 
 import argparse
@@ -381,7 +382,7 @@ RATES = {  # each library's own
     "sparsify-adam": lambda d_sae: 2e-4 / (d_sae / 2**14) ** 0.5,
     "plain": lambda d_sae: 1e-3,
 }
-TIMES = defaultdict(lambda: (1, 3, 10), {"sparsify": (0.1, 0.3, 1), "plain": (1, 3)})
+TIMES = defaultdict(lambda: (1, 3, 10), {"sparsify": (0.1, 0.3, 1), "plain": (1, 3), "saelib": (1, 3, 5)})
 
 
 class Task(NamedTuple):

@@ -14,7 +14,7 @@ from hostile import refusal, unhurried
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save, save_file
-from saelib import KL, L1, Autoencoder, BatchTopK, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, load, storage, train
+from saelib import KL, L1, Autoencoder, BatchTopK, Drawers, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, load, storage, train
 from saelib.models import Model
 from saelib.sparsity import Sparsity
 
@@ -23,6 +23,7 @@ BRICKS = {
     "TopK": lambda: TopK(2),
     "BatchTopK": lambda: BatchTopK(2),
     "Matryoshka": lambda: Matryoshka((2, 4), 2),
+    "Drawers": lambda: Drawers((1, 3)),
     "L1": lambda: L1(0.1),
     "KL": lambda: KL(0.2, 0.1),
     "JumpReLU": lambda: JumpReLU(0.1, bandwidth=0.2, start=0.05),
@@ -152,6 +153,7 @@ OWN = {
     "TopK": ({"architecture": "topk", "k": 2, "rescale_acts_by_decoder_norm": False}, {"k": 2}),
     "BatchTopK": ({"architecture": "jumprelu"}, {"k": 2}),
     "Matryoshka": ({"architecture": "jumprelu"}, {"widths": [2, 4], "k": 2}),
+    "Drawers": ({"architecture": "drawers"}, {"sizes": [1, 3]}),
     "L1": ({"architecture": "standard"}, {"coefficient": 0.1}),
     "KL": ({"architecture": "kl"}, {"target_rate": 0.2, "coefficient": 0.1}),
     "JumpReLU": ({"architecture": "jumprelu"}, {"coefficient": 0.1, "bandwidth": 0.2, "start": 0.05}),
