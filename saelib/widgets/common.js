@@ -133,9 +133,13 @@ export function paint(canvas, pixels, { signed = false, scale = 1 } = {}) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(side, side);
   for (let i = 0; i < pixels.length; i++) {
-    const colour = !signed ? [0, 0, 0] : pixels[i] > 0 ? [230, 159, 0] : [86, 180, 233];
+    const [red, green, blue] = !signed ? [0, 0, 0] : pixels[i] > 0 ? [230, 159, 0] : [86, 180, 233];
     const strength = signed ? Math.abs(pixels[i]) / scale : pixels[i] / scale;
-    image.data.set([...colour, 255 * Math.max(0, Math.min(1, strength))], 4 * i);
+    // One by one: a list for each pixel would be most of the work of a drag.
+    image.data[4 * i] = red;
+    image.data[4 * i + 1] = green;
+    image.data[4 * i + 2] = blue;
+    image.data[4 * i + 3] = 255 * Math.max(0, Math.min(1, strength));
   }
   context.putImageData(image, 0, 0);
 }

@@ -4,14 +4,15 @@ import { article, brick, chooser, el, errorPercent, explorable, floats, hashStat
 function read(model) {
   const numbers = floats(model.get("numbers"));
   const labels = model.get("labels");
-  const size = model.get("size");
+  const features = model.get("features");
+  const size = features.length;
   // What `numbers` holds, said by its length alone: (2 + size + n) pictures, `size` strengths, and n codes of `size`.
   const side = (numbers.length - size * (1 + labels.length)) / (2 + size + labels.length);
   let at = 0;
   const take = (/** @type {number} */ length) => numbers.subarray(at, (at += length));
   const rows = (/** @type {number} */ count, /** @type {number} */ length) => Array.from({ length: count }, () => take(length));
   return {
-    labels, offset: take(side), bricks: rows(size, side), typical: take(size),
+    labels, features, names: model.get("names"), noun: model.get("noun"), offset: take(side), bricks: rows(size, side), typical: take(size),
     mean: take(side), pictures: rows(labels.length, side), codes: rows(labels.length, size),
   };
 }
@@ -30,9 +31,14 @@ function whereMost(amounts) {
   const side = Math.sqrt(amounts.length);
   if (Math.max(...amounts) < PALE) return "";
   // The pixel with most of it around, for one alone says little. Each third of the picture has a name.
-  const places = [...amounts.keys()].map((place) => [Math.floor(place / side), place % side]);
-  const around = places.map(([y, x]) => amounts.reduce((sum, amount, i) => sum + (Math.hypot(places[i][0] - y, places[i][1] - x) < 1.5 ? amount : 0), 0));
-  const [y, x] = places[around.indexOf(Math.max(...around))].map((place) => Math.floor((3 * (place + 0.5)) / side));
+  const around = amounts.map((_, place) => {
+    let sum = 0;
+    for (let y = Math.max(0, Math.floor(place / side) - 1); y < Math.min(side, Math.floor(place / side) + 2); y++)
+      for (let x = Math.max(0, (place % side) - 1); x < Math.min(side, (place % side) + 2); x++) sum += amounts[y * side + x];
+    return sum;
+  });
+  const most = around.indexOf(Math.max(...around));
+  const [y, x] = [Math.floor(most / side), most % side].map((place) => Math.floor((3 * (place + 0.5)) / side));
   const [row, column] = [["top", "", "bottom"][y], ["left", "", "right"][x]];
   return row === "" && column === "" ? "in the middle" : `at the ${[row, column].filter(Boolean).join(" ")}`;
 }
@@ -43,7 +49,7 @@ const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0,
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    const { labels, offset, bricks, typical, mean, pictures, codes } = read(model);
+    const { labels, features, names, noun, offset, bricks, typical, mean, pictures, codes } = read(model);
     const { controls, stage, say } = explorable(root, model);
     const fullBar = Math.max(...codes.map((code) => Math.max(...code)));
 
@@ -53,6 +59,13 @@ export default {
       const own = active(codes[state.picture]);
       return state.spare < 0 || own.includes(state.spare) ? own : [...own, state.spare];
     };
+    // Bricks are counted by their place in the box, and called by their number in the model, or by their name.
+    const plainName = (/** @type {number} */ feature) => names[feature] || `#${features[feature]}`;
+    /** The number goes with a name that stands on the board twice. @param {number} feature */
+    function called(feature) {
+      const twice = names[feature] && board().some((other) => other !== feature && names[other] === names[feature]);
+      return twice ? `${names[feature]} (#${features[feature]})` : plainName(feature);
+    }
     const gain = (/** @type {number} */ feature) => state.gains.get(feature) ?? 1;
     /** How strong a brick is at gain 1. @param {number} feature */
     const strength = (feature) => codes[state.picture][feature] || typical[feature];
@@ -65,7 +78,7 @@ export default {
     }
     const untouched = () => build(active(codes[state.picture]).map((feature) => [feature, strength(feature)]));
 
-    /** A digit as the box wrote it. @param {number} picture */
+    /** A picture as the box wrote it. @param {number} picture */
     function start(picture) {
       Object.assign(state, { picture, spare: -1, last: active(codes[picture])[0] });
       state.gains.clear();
@@ -97,14 +110,14 @@ export default {
 
     /** A brick with its switch and its gain. @param {number} feature */
     function makeSwitch(feature) {
-      const tile = brick({ number: feature, picture: bricks[feature], scale: fullBar });
+      const tile = brick({ number: features[feature], picture: bricks[feature], scale: fullBar });
       const toggle = el("input", { type: "checkbox", id: uniqueId("switch"), onchange: () => turn(feature, toggle.checked ? 1 : 0) });
       const dial = slider({
-        label: el("span", {}, "Gain", el("span", { className: "sae-unseen" }, ` of #${feature}`)), min: 0, max: 3, step: 0.1, value: gain(feature),
+        label: el("span", {}, "Gain", el("span", { className: "sae-unseen" }, ` of ${called(feature)}`)), min: 0, max: 3, step: 0.1, value: gain(feature),
         words: (value) => `${value.toFixed(1)}×`, onInput: (value) => turn(feature, value),
       });
       const node = el("div", { className: "sae-switch" }, tile.node,
-        el("div", { className: "sae-toggle" }, toggle, el("label", { for: toggle.id }, `#${feature} on`)), dial.node);
+        el("div", { className: "sae-toggle" }, toggle, el("label", { for: toggle.id }, `${called(feature)} on`)), dial.node);
       return {
         node,
         show() {
@@ -133,18 +146,18 @@ export default {
       // The copy with the brick minus the copy without it, at the gain that it has, or would have if it were on.
       const amount = (gain(state.last) || 1) * strength(state.last);
       paint(effect, bricks[state.last].map((value) => amount * value), { signed: true, scale: FULL });
-      effectStation.lastChild.textContent = `#${state.last} alone`;
+      effectStation.lastChild.textContent = `${plainName(state.last)} alone`;
       for (const { show } of shown.values()) show();
       tiles.forEach((tile, feature) => tile.set(there.includes(feature) ? gain(feature) * strength(feature) : 0));
 
-      const digit = labels[state.picture];
+      const it = noun === "digit" ? labels[state.picture] : noun;
       const changes = there.filter((feature) => gain(feature) !== 1 || !(codes[state.picture][feature] > 0)).map((feature) =>
-        gain(feature) === 0 ? `#${feature} off` : codes[state.picture][feature] > 0 ? `#${feature} at ${gain(feature).toFixed(1)}×` : `#${feature} added at ${gain(feature).toFixed(1)}×`);
-      if (changes.length === 0) return say(`As the box writes this ${digit}, with ${there.length} bricks: an error of ${errorPercent(picture, before, mean)}%. Switch one off.`);
+        gain(feature) === 0 ? `${called(feature)} off` : codes[state.picture][feature] > 0 ? `${called(feature)} at ${gain(feature).toFixed(1)}×` : `${called(feature)} added at ${gain(feature).toFixed(1)}×`);
+      if (changes.length === 0) return say(`As the box writes this ${it}, with ${there.length} bricks: an error of ${errorPercent(picture, before, mean)}%. Switch one off.`);
       const paper = (/** @type {number} */ ink) => Math.max(0, Math.min(1, ink));
       const [lost, won] = [1, -1].map((sign) => whereMost(Array.from(before, (ink, i) => Math.max(0, sign * (paper(ink) - paper(after[i]))))));
       const moved = listed([lost && `is lost most ${lost}`, won && `is added most ${won}`].filter(Boolean));
-      say(`With ${listed(changes)}, the error of this ${digit} goes from ${errorPercent(picture, before, mean)}% to ${errorPercent(picture, after, mean)}%. `
+      say(`With ${listed(changes)}, the error of this ${it} goes from ${errorPercent(picture, before, mean)}% to ${errorPercent(picture, after, mean)}%. `
         + (moved ? `Ink ${moved}.` : "The ink on the page hardly changes."));
     }
 
@@ -173,12 +186,14 @@ export default {
       share();
     }
 
-    const tiles = bricks.map((picture, number) => brick({ number, picture, scale: fullBar }));
+    const tiles = bricks.map((picture, feature) => brick({ number: features[feature], picture, scale: fullBar }));
     const box = chooser({
       label: `One brick more, from all ${bricks.length} in the box`, value: -1, onInput: add,
-      choices: tiles.map(({ node }, number) => ({ name: `brick ${number}`, face: node })),
+      choices: tiles.map(({ node }, feature) => ({ name: [`brick ${features[feature]}`, names[feature]].filter(Boolean).join(", "), face: node })),
     });
     box.node.classList.add("sae-box");
+    // Names are longer than numbers.
+    stage.classList.toggle("sae-named", names.some(Boolean));
 
     if (!restore()) {
       start(model.get("first"));
@@ -190,15 +205,15 @@ export default {
       state.gains.set(state.last, 0);
     }
     controls.append(chooser({
-      label: "Digit", value: state.picture, onInput: choose,
+      label: noun[0].toUpperCase() + noun.slice(1), value: state.picture, onInput: choose,
       choices: pictures.map((picture, i) => {
         const face = el("canvas");
         paint(face, picture);
-        return { name: article(labels[i]), face };
+        return { name: noun === "digit" ? article(labels[i]) : `${noun} ${i + 1}`, face };
       }),
     }).node);
     stage.append(
-      el("div", { className: "sae-row sae-stations sae-stay" }, station("input", "the digit", original), station("reconstruction", "the box's copy", plain),
+      el("div", { className: "sae-row sae-stations sae-stay" }, station("input", `the ${noun}`, original), station("reconstruction", "the box's copy", plain),
         station("reconstruction", "your copy", switched), effectStation),
       el("p", { className: "sae-label" }, "Its bricks, strongest first:"), switches, box.node,
       el("button", { type: "button", name: "reset", onclick: () => choose(state.picture) }, "Everything back as it was"));

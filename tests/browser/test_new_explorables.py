@@ -269,6 +269,62 @@ def test_the_switchboard_says_where_ink_is_lost(digits, published):
     assert readout(explorable).endswith("The ink on the page hardly changes.")
 
 
+def test_a_switchboard_of_cats_takes_an_ear_away_by_its_name(published):
+    # A box that can be read off: of a right ear two shapes, of all other parts one, and two bricks more that no cat uses.
+    cats = saelib.data.cartoon_cats(200, seed=3)
+    head = saelib.data.cartoon_cats(1, present=0).images[0]
+    picked = [(part, 0) for part in range(10)] + [(1, 1)]
+    rows = [int(((cats.shapes[:, part] == shape) & (cats.places[:, part] == 0)).float().argmax()) for part, shape in picked]
+    bricks = torch.stack([(cats.images[row] - head) * cats.masks[row, part].flatten() for row, (part, _) in zip(rows, picked)])
+    sae = saelib.SparseAutoencoder(1024, 13, saelib.TopK(11))
+    with torch.no_grad():
+        sae.b_dec.copy_(head)
+        sae.W_dec.copy_(torch.cat([torch.ones(2, 1024), bricks]))
+        # Each brick listens to the pixels that no other brick has.
+        sae.W_enc.copy_(torch.cat([torch.zeros(2, 1024), torch.linalg.pinv(bricks).T]).T)
+        sae.b_enc.copy_(-head @ sae.W_enc - 0.3)
+    names = {place + 2: cats.parts[part] for place, (part, _) in enumerate(picked)}
+    whole = head + bricks[:10].sum(dim=0)
+    x = torch.stack([whole, whole - bricks[0], head + bricks[10]])
+    board = Switchboard(sae, saelib.data.Pictures(x, torch.arange(3)), shown=[0, 2], noun="cat", names=names, idle=False)
+    explorable = published(board)
+    code = sae.encode(x[:1]).detach()[0]
+    assert (code > 0).tolist() == [False] * 2 + [True] * 10 + [False]
+
+    def drawn():
+        return pixels(explorable.locator(".sae-station canvas")).view(4, 1024)
+
+    def expect_copy(codes):
+        copy = sae.decode(codes[None]).detach()[0].clamp(0, 1)
+        torch.testing.assert_close(drawn()[2], copy, rtol=0, atol=CLOSE)
+        return copy
+
+    assert explorable.locator(".sae-station .sae-name").first.inner_text() == "the cat"
+    assert explorable.locator("legend").all_inner_texts() == ["Cat", "One brick more, from all 11 in the box"]
+    explorable.get_by_role("button").click()
+    assert readout(explorable).startswith("As the box writes this cat, with 10 bricks: an error of")
+    before = expect_copy(code)
+    explorable.get_by_role("checkbox", name="left ear on").uncheck()
+    without = code.clone()
+    without[2] = 0
+    after = expect_copy(without)
+    assert (before - after)[cats.masks[rows[0], 0].flatten()].abs().max() > 0.3
+    torch.testing.assert_close(before[bricks[0] == 0], after[bricks[0] == 0])
+    assert readout(explorable).startswith("With left ear off, the error of this cat goes from ")
+    assert readout(explorable).endswith("Ink is lost most at the top left.")
+    expect(explorable.locator(".sae-code .sae-name").first).to_have_text("left ear alone")
+    # Another right ear: both have their number then.
+    explorable.get_by_role("radio", name="brick 12, right ear", exact=True).check()
+    assert "left ear off and right ear (#12) added at 1.0×" in readout(explorable)
+    explorable.get_by_role("slider", name="Gain of right ear (#3)").fill("0.5")
+    without[3] *= 0.5
+    without[12] = sae.encode(x[2:]).detach()[0, 12]
+    expect_copy(without)
+    explorable.get_by_role("radio", name="cat 2", exact=True).check()
+    expect(explorable.get_by_role("checkbox")).to_have_count(1)
+    expect(explorable.get_by_role("checkbox", name="right ear on", exact=True)).to_be_checked()
+
+
 # The toy model's numbers, which need no page.
 
 

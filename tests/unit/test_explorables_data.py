@@ -143,7 +143,29 @@ def test_the_switchboard_carries_the_box_and_how_strong_each_brick_typically_is(
     for feature in range(40):
         own = every[:, feature][every[:, feature] > 0]
         torch.testing.assert_close(typical[feature], (own if len(own) else every[every > 0]).mean())
-    assert (board.size, board.first, board.labels) == (40, 7, list(range(10)))
+    assert (board.first, board.labels, board.noun) == (7, list(range(10)), "digit")
+    assert (board.features, board.names) == (list(range(40)), [""] * 40)
+
+
+def test_a_switchboard_of_something_else_shows_what_it_is_told_to(digits):
+    sae = box(3, d_sae=40)
+    pictures = Pictures(digits.x[:5], torch.zeros(5, dtype=torch.int64))
+    codes = sae.encode(pictures.x).detach()
+    used = (codes > 0).any(dim=0).nonzero().ravel().tolist()
+    unused = next(feature for feature in range(40) if feature not in used)
+    names = {used[2]: "left ear", used[4]: "left ear", unused: "tail"}
+    words = {"title": "Cat switchboard", "prediction": "What goes?", "caption": "It went."}
+    board = Switchboard(sae, pictures, shown=[4, 1], first=1, noun="cat", names=names, idle=False, **words)
+    numbers = torch.tensor(np.frombuffer(board.numbers, "<f4"))
+    size = len(used)
+    _, bricks, _, mean, x, own = numbers.split([64, 64 * size, size, 64, 128, 2 * size])
+    assert (board.noun, board.first, len(board.labels), board.features) == ("cat", 1, 2, used)
+    assert board.names == [names.get(feature, "") for feature in used]
+    assert {name: getattr(board, name) for name in words} == words
+    assert torch.equal(bricks.view(size, 64), sae.W_dec[used].detach())
+    assert torch.equal(mean, pictures.x.mean(dim=0)) and torch.equal(x.view(2, 64), pictures.x[[4, 1]])
+    torch.testing.assert_close(own.view(2, size), codes[[4, 1]][:, used])
+    assert Switchboard(sae, pictures, shown=[4, 1], names=names).names[unused] == "tail"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +176,25 @@ def test_the_switchboard_carries_the_box_and_how_strong_each_brick_typically_is(
         ({"sae": box(2, d_in=16)}, "pictures.x has shape (297, 64)"),
         ({"first": 10}, "first is 10"),
         ({"first": True}, "first is True"),
+        ({"first": 2, "shown": [5, 6]}, "first is 2; expected at most 1, the last place in shown"),
+        ({"shown": []}, "shown is []; expected a list with the number of at least one row"),
+        ({"shown": "12"}, "shown is '12'; expected a list"),
+        ({"shown": 3}, "shown is 3; expected a list"),
+        ({"shown": [0, 297]}, "shown[1] is 297; expected at most 296, the last row of digits.x"),
+        ({"shown": [-1]}, "shown[0] is -1"),
+        ({"shown": [0.0]}, "shown[0] is 0.0"),
+        ({"noun": ""}, "noun is ''; expected a text that is not empty"),
+        ({"noun": None}, "noun is None; expected a text"),
+        ({"names": ["left ear"]}, "names is of type list; expected a mapping from a brick's number to its name"),
+        ({"names": {128: "left ear"}}, "a key of names is 128; expected at most 127, for there are d_sae = 128 bricks"),
+        ({"names": {-1: "left ear"}}, "a key of names is -1"),
+        ({"names": {"left ear": 3}}, "a key of names is 'left ear'"),
+        ({"names": {3: 4}}, "names[3] is 4; expected a text that is not empty"),
+        ({"names": {3: " "}}, "names[3] is ' '"),
+        ({"idle": 0}, "idle is 0; expected True or False"),
+        ({"title": None}, "title is None; expected a text"),
+        ({"prediction": 1}, "prediction is 1"),
+        ({"caption": ""}, "caption is ''"),
     ],
 )
 def test_a_switchboard_refuses_what_does_not_fit(digits, change, words):
