@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import saelib
 from pybtex.database import parse_file
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -103,3 +104,9 @@ def test_every_term_is_explained_once_in_a_few_plain_sentences():
         assert read.endswith("."), terms
         assert 1 <= len(re.findall(r"[.?!](?= |$)", read)) <= 3, terms
         assert 30 <= len(read) <= 350, terms
+
+
+def test_the_citations_name_the_librarys_version():
+    root = BOOK.parent
+    assert f"version: {saelib.__version__}\n" in (root / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"saelib, version {saelib.__version__}" in (BOOK / "bibliography.md").read_text(encoding="utf-8")
