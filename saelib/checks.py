@@ -1,6 +1,7 @@
 """What an argument has to be, said once: every check names the argument, the value it got and what was expected."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import torch
@@ -36,6 +37,14 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None, 
     if most is not None and value > most:
         raise ValueError(f"{name} is {value!r}; expected at most {most}{', ' + why if why else ''}")
     return int(value)
+
+
+def counts(name: str, value: object, expected: str, *, empty: bool = False, **bounds) -> tuple[int, ...]:
+    """`value` as a tuple if it is a sequence (`empty` only where that is allowed) of which each item is a `count` within
+    `bounds`; else ValueError, which says that `expected` was expected."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or not (empty or len(value)):
+        raise ValueError(f"{name} is {value!r}; expected {expected}")
+    return tuple(count(f"{name}[{i}]", item, **bounds) for i, item in enumerate(value))
 
 
 def seed(value: object) -> int:

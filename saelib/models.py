@@ -127,9 +127,7 @@ class Autoencoder(Model):
         super().__init__()
         self.d_in = checks.count("d_in", d_in)
         self.d_code = checks.count("d_code", d_code)
-        if not isinstance(hidden, Sequence) or isinstance(hidden, str):
-            raise ValueError(f"hidden is {hidden!r}; expected a sequence of widths such as (64, 32)")
-        self.hidden = tuple(checks.count(f"hidden[{i}]", width) for i, width in enumerate(hidden))
+        self.hidden = checks.counts("hidden", hidden, "a sequence of widths such as (64, 32)", empty=True)
         widths = (self.d_in, *self.hidden, self.d_code)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(checks.seed(seed))  # torch.manual_seed would reseed the GPUs too

@@ -273,9 +273,7 @@ class Matryoshka(BatchTopK):
 
     def __init__(self, widths: Sequence[int], k: int):
         super().__init__(k)
-        if not isinstance(widths, Sequence) or isinstance(widths, str) or len(widths) == 0:
-            raise ValueError(f"widths is {widths!r}; expected a sequence of rising widths such as (64, 128, 512)")
-        self.widths = tuple(checks.count(f"widths[{i}]", width) for i, width in enumerate(widths))
+        self.widths = checks.counts("widths", widths, "a sequence of rising widths such as (64, 128, 512)")
         if any(wide <= narrow for narrow, wide in zip(self.widths, self.widths[1:])):
             raise ValueError(f"widths is {widths!r}; expected each to be larger than the one before")
 
@@ -312,10 +310,8 @@ class Drawers(_Choice):
     each_by_itself = True
 
     def __init__(self, sizes: Sequence[int]):
-        if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) == 0:
-            raise ValueError(f"sizes is {sizes!r}; expected a sequence of sizes such as (128, 128, 128)")
-        super().__init__(len(sizes))
-        self.sizes = tuple(checks.count(f"sizes[{i}]", size) for i, size in enumerate(sizes))
+        self.sizes = checks.counts("sizes", sizes, "a sequence of sizes such as (128, 128, 128)")
+        super().__init__(len(self.sizes))
 
     def attach(self, d_sae: int) -> None:
         if sum(self.sizes) != d_sae:

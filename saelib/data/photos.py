@@ -32,8 +32,8 @@ _GRAY = torch.tensor([0.2126, 0.7152, 0.0722])  # how bright red, green and blue
 def photo(name: str) -> Tensor:
     """The photograph of that name, one of `PHOTOS`: (h, w, 3) float32 in [0, 1]; those in gray have three equal colours.
 
-    Nothing is downloaded. "china" and "flower" are by danielbuechele and vultilion on flickr (CC BY 2.0); where the others
-    Raises ValueError for another name.
+    Nothing is downloaded. "china" and "flower" are by danielbuechele and vultilion on flickr (CC BY 2.0); the others come
+    with scikit-image. Raises ValueError for another name.
     """
     from PIL import Image  # for those who want photographs only
 

@@ -227,13 +227,19 @@ export function chooser({ label, choices, value, onInput }) {
  * State worth sharing, kept in the URL's hash as `#name=value` on a published page.
  * In a live notebook the address belongs to the notebook's own program, so there it does nothing.
  * @param {string} name
- * @returns {{get: () => string|null, set: (value: string) => void}}
+ * @returns {{get: () => string|null, whole: () => number[], set: (value: string) => void}}
  */
 export function hashState(name) {
   const published = () => document.documentElement.dataset.widgetHost !== undefined;
   const parse = () => new URLSearchParams(location.hash.slice(1));
+  const get = () => (published() ? parse().get(name) : null);
   return {
-    get: () => (published() ? parse().get(name) : null),
+    get,
+    /** The whole numbers, none negative, that stand there with dots between them; [] where anything else stands there. */
+    whole() {
+      const numbers = (get() ?? "").split(".").map(Number);
+      return numbers.every((value) => Number.isInteger(value) && value >= 0) ? numbers : [];
+    },
     set(value) {
       if (!published()) return;
       const state = parse();

@@ -43,8 +43,8 @@ export default {
     const errorAt = (/** @type {[number, number][]} */ points, /** @type {number} */ k) => /** @type {[number, number]} */ (points.find(([own]) => own === k))[1];
 
     const shared = hashState("dial");
-    const saved = (shared.get() ?? "").split(".").map(Number);
-    const fits = saved.length === 2 && saved.every((value) => Number.isInteger(value) && value >= 0) && saved[0] < labels.length && ks.includes(saved[1]);
+    const saved = shared.whole();
+    const fits = saved.length === 2 && saved[0] < labels.length && ks.includes(saved[1]);
     const state = fits ? { picture: saved[0], at: ks.indexOf(saved[1]) } : { picture: model.get("first"), at: model.get("start") };
 
     const canvases = Array.from({ length: 4 }, () => el("canvas"));

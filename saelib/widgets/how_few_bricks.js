@@ -40,9 +40,8 @@ export default {
     const { controls, stage, say } = explorable(root, model);
 
     const shared = hashState("bricks");
-    const saved = (shared.get() ?? "").split(".").map(Number);
-    const fits = (/** @type {number} */ i, /** @type {number} */ length) => Number.isInteger(saved[i]) && saved[i] >= 0 && saved[i] < length;
-    const state = saved.length === 3 && fits(0, pictures.length) && fits(1, boxes.length) && fits(2, most + 1)
+    const saved = shared.whole();
+    const state = saved.length === 3 && saved.every((value, i) => value < [pictures.length, boxes.length, most + 1][i])
       ? { picture: saved[0], box: saved[1], k: saved[2] }
       : { picture: model.get("first"), box: boxes.length - 1, k: model.get("start") };
 

@@ -79,8 +79,8 @@ export default {
     const { controls, stage, say } = explorable(root, model);
 
     const shared = hashState("rebuild");
-    const saved = (shared.get() ?? "").split(".").map(Number);
-    const fits = saved.length === 3 && saved.every((value, i) => Number.isInteger(value) && value >= 0 && value < [drawers + 1, n, VIEWS.length][i]);
+    const saved = shared.whole();
+    const fits = saved.length === 3 && saved.every((value, i) => value < [drawers + 1, n, VIEWS.length][i]);
     const [k, patch, view] = fits ? saved : [model.get("start"), named[0][1] * columns + named[0][2], 0];
     const state = { k, patch, view };
 

@@ -28,8 +28,8 @@ export default {
     // Asked once, for the question makes the browser lay out the page.
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const shared = hashState("toy");
-    const saved = (shared.get() ?? "").split(".").map(Number);
-    const fits = saved.length === 3 && saved.every(Number.isInteger) && saved[0] >= 0 && saved[0] <= 99
+    const saved = shared.whole();
+    const fits = saved.length === 3 && saved[0] <= 99
       && saved[1] >= 50 && saved[1] <= 100 && saved[2] > 0;
     const [sparsity, decay, seed] = fits ? saved : ["sparsity", "decay", "seed"].map((name) => model.get(name));
     /** `mode`: at rest, in training, halted on the way, or led by a hand on a slider. */

@@ -87,9 +87,9 @@ export default {
     const shared = hashState("board");
     /** What the address says, if it fits: the picture, the spare brick and 1, the last one, and pairs of a brick and its gain in tenths. */
     function restore() {
-      const saved = (shared.get() ?? "").split(".").map(Number);
+      const saved = shared.whole();
       const [picture, spare, last, ...pairs] = saved;
-      if (!saved.every((value) => Number.isInteger(value) && value >= 0) || saved.length % 2 === 0 || saved.length < 3) return false;
+      if (saved.length % 2 === 0 || saved.length < 3) return false;
       if (picture >= pictures.length || spare > bricks.length) return false;
       start(picture);
       state.spare = spare - 1;

@@ -66,7 +66,12 @@ class Switchboard(Explorable):
                 raise ValueError(f"{argument} is {value!r}; expected a text that is not empty")
         if not isinstance(idle, bool):
             raise ValueError(f"idle is {idle!r}; expected True or False")
-        places = digits.typical() if shown is None else _rows(shown, len(x))
+        if shown is None:
+            places, last = digits.typical(), "the number of the last kind in digits"
+        else:
+            expected, why = "a list with the number of at least one row of digits.x", "the last row of digits.x"
+            places = torch.tensor(checks.counts("shown", shown, expected, least=0, most=len(x) - 1, why=why))
+            last = "the last place in shown"
         with torch.no_grad():
             codes = sae.encode(x)
         on = (codes > 0).sum(dim=0)
@@ -77,7 +82,6 @@ class Switchboard(Explorable):
             if number == 0:
                 raise ValueError(f"no brick of sae is on for digits.x[{place}]; expected at least one that can be switched off")
         kept = torch.arange(sae.d_sae) if idle else on.nonzero().ravel()
-        last = "the number of the last kind in digits" if shown is None else "the last place in shown"
         super().__init__(
             **words,
             labels=digits.label[places].tolist(),
@@ -86,10 +90,3 @@ class Switchboard(Explorable):
             first=checks.count("first", first, least=0, most=len(places) - 1, why=last),
             numbers=floats(sae.b_dec, sae.W_dec[kept], typical[kept], x.mean(dim=0), x[places], codes[places][:, kept]),
         )
-
-
-def _rows(shown: object, most: int) -> torch.Tensor:
-    if not isinstance(shown, Sequence) or isinstance(shown, str) or len(shown) == 0:
-        raise ValueError(f"shown is {shown!r}; expected a list with the number of at least one row of digits.x")
-    rows = [checks.count(f"shown[{i}]", row, least=0, most=most - 1, why="the last row of digits.x") for i, row in enumerate(shown)]
-    return torch.tensor(rows)

@@ -1033,7 +1033,9 @@ def test_a_first_batch_that_is_not_finite_stops_training_before_anything_is_meas
     assert same(weights(model), before) and model.unit == unit
 
 
-def test_a_weight_that_the_last_step_broke_is_noticed_and_taken_back():
+def broken_after_step_3(damage) -> SparseAutoencoder:
+    """A model to whose weights `damage` is done at the end of its third step."""
+
     class Breaks(SparseAutoencoder):
         steps = 0
 
@@ -1041,25 +1043,26 @@ def test_a_weight_that_the_last_step_broke_is_noticed_and_taken_back():
             super().after_step(loss)
             self.steps += 1
             if self.steps == 3:
-                self.b_enc.data[4] = float("-inf")  # switches a feature off: no loss would ever show it
+                damage(self)
 
-    model = Breaks(5, 12, TopK(2))
+    return Breaks(5, 12, TopK(2))
+
+
+def test_a_weight_that_the_last_step_broke_is_noticed_and_taken_back():
+    def damage(model):
+        model.b_enc.data[4] = float("-inf")  # switches a feature off: no loss would ever show it
+
+    model = broken_after_step_3(damage)
     with pytest.raises(FloatingPointError, match=r"a weight is not finite after step 3: .* before step 3$"):
         train(model, noise(), **{**SETTINGS, "steps": 3, "log_every": 2})
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
 
 def test_a_weight_that_broke_where_no_loss_shows_it_is_not_kept_nor_blamed_on_the_batch():
-    class Breaks(SparseAutoencoder):
-        steps = 0
+    def damage(model):
+        model.W_dec.data[4], model.b_enc.data[4] = float("nan"), -1e9  # the row of a feature that is off
 
-        def after_step(self, loss):
-            super().after_step(loss)
-            self.steps += 1
-            if self.steps == 3:
-                self.W_dec.data[4], self.b_enc.data[4] = float("nan"), -1e9  # the row of a feature that is off
-
-    model = Breaks(5, 12, TopK(2))
+    model = broken_after_step_3(damage)
     with pytest.raises(FloatingPointError, match=r"a weight is not finite before step 4: training has diverged.* before step 2$"):
         train(model, noise(), **{**SETTINGS, "steps": 4, "log_every": 2, "dead_after": None, "clip": None})
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
