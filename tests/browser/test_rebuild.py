@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from saelib import Drawers, SparseAutoencoder, data, metrics, train
 from saelib.widgets import Rebuild
 from test_explorables import (
+    pixels,
     published,
     readout,
     seen,
@@ -86,6 +87,12 @@ def test_it_rebuilds_as_python_does(sae, explorables):
             parts = [part[patch] for part in codes.split(SIZES, dim=1)][:k]
             names = [f"brick {start + int(part.abs().argmax())}, on at {part.abs().max():.2f}" for start, part in zip(starts, parts)]
             assert explorable.locator(".sae-brick").evaluate_all("all => all.map((brick) => brick.ariaLabel)") == names
+            # A brick that takes part with a minus is shown turned over, its largest number in full colour.
+            winners = [start + int(part.abs().argmax()) for start, part in zip(starts, parts)]
+            turned = sae.W_dec[winners].detach() * codes[patch, winners].sign()[:, None]
+            drawn = pixels(explorable.locator(".sae-brick canvas"))
+            wanted = (turned / turned.abs().amax(dim=1, keepdim=True)).flatten()
+            assert len(drawn) == len(wanted) and (k == 0 or (drawn - wanted).abs().max() < 0.01)
 
 
 def test_the_copy_is_as_bright_as_pythons_pixel_by_pixel(sae, explorables):
@@ -102,24 +109,6 @@ def test_the_copy_is_as_bright_as_pythons_pixel_by_pixel(sae, explorables):
     free[row - 8 : row + 16, column - 8 : column + 16] = False
     assert free.double().mean() > 0.9
     assert (brightness - wanted)[free].abs().max() < 0.01
-
-
-def test_it_is_redrawn_within_two_frames(explorables):
-    tab, (explorable,) = explorables()
-    times = explorable.evaluate("""section => {
-        const slider = section.querySelector("input[type=range]");
-        const times = [];
-        for (let round = 0; round < 9; round++) {
-            for (let k = 0; k <= 4; k++) {
-                slider.value = String(k);
-                const start = performance.now();
-                slider.dispatchEvent(new Event("input"));
-                times.push(performance.now() - start);
-            }
-        }
-        return times.sort((a, b) => a - b);
-    }""")
-    assert times[len(times) // 2] < 32
 
 
 def test_a_place_is_picked_by_click_by_arrows_and_by_space(sae, explorables):
