@@ -47,7 +47,7 @@ test-exchange: .venv-peers/.stamp
 # With outputs stripped, nbval runs every cell and fails on errors; the chapters' asserts hold their claims.
 test-notebooks: book
 	@$(STRIP) --verify $(NOTEBOOKS) || { echo "These notebooks carry outputs: make strip"; exit 1; }
-	@$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=120 book
+	@$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=60 book
 	@$(BIN)/python -m pytest -q tests/notebooks
 
 test-browser: chromium book
