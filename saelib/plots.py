@@ -149,3 +149,96 @@ def picture(ax: Axes, values: np.ndarray, *, signed: bool = False) -> Axes:
         spine.set_visible(True)
         spine.set_alpha(0.3)
     return ax
+
+
+def pipeline(x: Tensor, scores: Tensor, code: Tensor, bricks: Tensor, copy: Tensor) -> Axes:
+    """One example on its way through a sparse autoencoder and back: scores, code, bricks, copy, error.
+
+    It is drawn tall and narrow, so that its words can be read on a phone.
+
+    Args: x (1, d_in), a square picture of ink; scores (1, d_sae), before the sparsity rule, and code (1, d_sae), after it,
+    with one to five numbers that are not zero; bricks (d_sae, d_in), the rows of W_dec; copy (1, d_in), the reconstruction.
+    Returns the last Axes. Raises ValueError for other shapes, numbers that are not finite, or another number of bricks in use.
+    """
+    bricks = checks.finite("bricks", checks.matrix("bricks", bricks))
+    d_sae, d_in = bricks.shape
+    rows = {"x": (x, d_in), "copy": (copy, d_in), "scores": (scores, d_sae), "code": (code, d_sae)}
+    for name, (value, width) in rows.items():
+        if len(checks.finite(name, checks.matrix(name, value, width))) != 1:
+            raise ValueError(f"{name} has {len(value)} rows; expected one, for the picture is of one example")
+    side = math.isqrt(d_in)
+    if side**2 != d_in:
+        raise ValueError(f"x has a picture of {d_in} pixels; expected a square number")
+    x, copy, scores, code, bricks = (value.detach().cpu() for value in (x[0], copy[0], scores[0], code[0], bricks))
+    used = code.nonzero().ravel()
+    if not 1 <= len(used) <= 5:
+        raise ValueError(f"code has {len(used)} numbers that are not zero; expected one to five, for as many bricks are drawn")
+
+    # Everything has its place in inches, on one sheet under the pictures and charts that also carries the arrows and words.
+    width, height = 4.25, 5.85
+    fig = plt.figure(figsize=(width, height))
+    sheet = fig.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+    sheet.axis("off")
+
+    def place(left: float, bottom: float, wide: float, high: float) -> Axes:
+        return fig.add_axes((left / width, bottom / height, wide / width, high / height))
+
+    def framed(values: Tensor, left: float, bottom: float, size: float, colour: str, *, signed: bool = False) -> None:
+        ax = picture(place(left, bottom, size, size), values.view(side, side).numpy(), signed=signed)
+        for spine in ax.spines.values():
+            spine.set(color=colour, alpha=1, linewidth=2)
+
+    def arrow(*way: tuple[float, float], colour: str) -> None:
+        *corners, last, end = way
+        sheet.plot(*zip(*corners, last), color=colour, linewidth=2)
+        style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+        sheet.annotate("", end, last, arrowprops=style)
+
+    def words(left: float, middle: float, text: str, **options) -> None:
+        sheet.text(left, middle, text, **{"fontsize": 12, "va": "center", "linespacing": 1.3, **options})
+
+    def bars(values: Tensor, bottom: float, high: float) -> Axes:
+        ax = place(0.02, bottom, 3.4, high)
+        ax.set(xlim=(-1, d_sae), ylim=(min(0, float(values.min())), max(0, float(values.max()))))
+        ax.axis("off")
+        ax.axhline(0, color=_TEXT, alpha=0.5, linewidth=0.8)
+        off = values.clone()
+        off[used] = 0
+        ax.vlines(np.arange(d_sae), 0, off.numpy(), color=_TEXT, alpha=0.45, linewidth=1.2)
+        ax.vlines(used.numpy(), 0, values[used].numpy(), color=COLOURS["code"], linewidth=2.6)
+        return ax
+
+    # Down on the left, up again on the right, and between the two ends what they are compared for.
+    words(0.02, 5.6, "a picture, or\ntext → GPT → residual stream")
+    arrow((0.52, 5.35), (0.52, 5.15), colour=COLOURS["input"])
+    ends = {"input": (x, "input x"), "error": (x - copy, "error x − x̂"), "reconstruction": (copy, "copy x̂")}
+    for left, (part, (values, name)) in zip((0.02, 1.62, 3.22), ends.items()):
+        framed(values, left, 3.85, 1.0, COLOURS[part], signed=part == "error")
+        words(left + 0.5, 4.95, name, ha="center", va="baseline")
+    for start, end in ((1.07, 1.57), (3.17, 2.67)):
+        arrow((start, 4.35), (end, 4.35), colour=COLOURS["error"])
+    words(2.12, 3.55, "loss: its squares,\nadded up", ha="center")
+
+    arrow((0.52, 3.8), (0.52, 3.1), colour=COLOURS["input"])
+    words(0.67, 3.17, f"encoder: {d_sae} scores")
+    bars(scores, 2.25, 0.75)
+    arrow((0.52, 2.2), (0.52, 1.8), colour=COLOURS["code"])
+    words(0.67, 2.01, f"sparsity rule: code, {len(used)} of {d_sae} on")
+    on = bars(code, 1.2, 0.5)
+
+    # What every copy starts from, and the bricks that are on, each under its bar and over its strength.
+    step = min(0.72, 3.5 / (len(used) + 1))
+    size, bottom = 0.72 * step, 0.3
+    framed(copy - code @ bricks, 0.02, bottom, size, _TEXT)
+    words(0.02 + size / 2, bottom - 0.17, "start", ha="center")
+    for i, feature in enumerate(used.tolist(), start=1):
+        left = 0.02 + i * step
+        framed(bricks[feature], left, bottom, size, COLOURS["code"], signed=True)
+        words(left - (step - size) / 2, bottom + size / 2, "+", ha="center")
+        words(left + size / 2, bottom - 0.17, f"×{code[feature]:.1f}", ha="center")
+        foot = sheet.transData.inverted().transform(on.transData.transform((feature, 0)))
+        sheet.plot(*zip(foot, (left + size / 2, bottom + size + 0.03)), color=COLOURS["code"], linewidth=1.2, linestyle=":")
+    green = COLOURS["reconstruction"]
+    arrow((left + size + 0.08, bottom + size / 2), (3.72, bottom + size / 2), (3.72, 3.8), colour=green)
+    words(3.96, 1.95, "decoder: adds up the bricks", rotation=90, ha="center")
+    return sheet

@@ -9,8 +9,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
-# The chapter of questions teaches nothing new: it has no summary and no lab.
-CHAPTERS = [path for path in NOTEBOOKS if path.stem != "quiz"]
+# The pages of all questions and of the whole story teach nothing new: they have no summary, no questions of a chapter and no lab.
+CHAPTERS = [path for path in NOTEBOOKS if path.stem not in ("quiz", "summary")]
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
