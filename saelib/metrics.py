@@ -52,7 +52,7 @@ def shrinkage(x: Tensor, x_hat: Tensor) -> float:
 
         gamma = sum of x_hat^2  /  sum of x_hat * x
 
-    It is the gamma for which x_hat / gamma comes nearest to x: the relative reconstruction bias of Rajamanoharan et al. (2024),
+    It is the gamma for which x_hat / gamma comes nearest to x: the relative reconstruction bias of Rajamanoharan et al. (2024a),
     "Improving dictionary learning with gated sparse autoencoders", equation 10. Both sums run over all examples and numbers,
     and as in the paper no mean is subtracted.
 

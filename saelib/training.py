@@ -153,7 +153,7 @@ def train(
     log_every: int | None = None,
     progress: bool = True,
 ) -> History:
-    """Train `model` on `data` with Adam (Kingma and Ba, 2015), in place, and return its history.
+    """Train `model` on `data` with Adam (Kingma and Ba, 2014), in place, and return its history.
 
     On a CPU the same model, data, settings and seed give the same weights, bit for bit. The data may be of any scale: the
     loss and the learning rate count in the data's own `unit` (see `Model`), and the model always reads the data as it is.

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 import saelib
+from pybtex.database import parse_file
 from sphinx.pycode import ModuleAnalyzer
 
 # In the order in which data flows. A further room of the library is one more word here (a unit test finds one that is missing).
@@ -79,6 +80,22 @@ def known() -> dict[str, str]:
     return found
 
 
+@cache
+def works() -> frozenset[str]:
+    """The keys of the bibliography."""
+    return frozenset(parse_file(str(Path(__file__).parents[1] / "references.bib")).entries)
+
+
+NAME = r"[A-Z][\w-]+"
+# Bricken et al., 2023; Makhzani and Frey (2013); Pati, Rezaiifar and Krishnaprasad, 1993; Ng, 2011
+CITED = re.compile(rf"\b({NAME})(?:(?:, {NAME})* and {NAME}| et al\.)?(?:, ((?:19|20)\d\d[a-z]?)\b| \(((?:19|20)\d\d[a-z]?)\))")
+
+
+def cited(text: str) -> list[tuple[str, re.Match]]:
+    """The works that a docstring names by authors and year: their keys, and where."""
+    return [(found[1].lower() + (found[2] or found[3]), found) for found in CITED.finditer(text)]
+
+
 def _runs(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
     """Lines that belong together: a paragraph, or what is indented, with the empty lines in it."""
     runs, gap = [], False
@@ -132,15 +149,29 @@ def _items(text: str, parameters: Collection[str]) -> tuple[str, list[str]]:
     return heading or "", items
 
 
+def _plain(text: str) -> str:
+    text = re.sub(r"[\\*|_`]", r"\\\g<0>", text).replace("::", r":\:")
+    return re.sub(r"(?<![\w*\\])\\\*(\w[^*]*)\\\*(?!\w)", r"*\1*", text)
+
+
+def _linked(text: str) -> str:
+    """Plain text, in which the works that it cites lead to the bibliography."""
+    written, end = "", 0
+    for key, found in cited(text):
+        if key in works():
+            written += _plain(text[end : found.start()]) + rf"\ `{found[0]} <bibliography.html#work-{key}>`__\ "
+            end = found.end()
+    return written + _plain(text[end:])
+
+
 def _prose(text: str, links: dict[str, str]) -> str:
-    """Some sentences in plain text as reStructuredText: `names` as code, *emphasis*, and nothing else that would be markup."""
+    """Some sentences in plain text as reStructuredText: `names` as code, works as links, *emphasis*, and no other markup."""
     parts = re.split(r"`([^`]+)`", " ".join(text.split()))
     for i, part in enumerate(parts):
         if i % 2:
             parts[i] = rf"\ :py:obj:`{part} <{links[part]}>`\ " if part in links else rf"\ ``{part}``\ "
         else:
-            part = re.sub(r"[\\*|_`]", r"\\\g<0>", part).replace("::", r":\:")
-            parts[i] = re.sub(r"(?<![\w*\\])\\\*(\w[^*]*)\\\*(?!\w)", r"*\1*", part)
+            parts[i] = _linked(part)
     text = re.sub(r"^(Args:|Parameters:|Returns|Raises)", r"**\1**", "".join(parts))
     return text if re.match(r"\*\*|\\ ", text) else rf"\ {text}"  # so that "(n)" at the beginning is no list's number
 

@@ -128,6 +128,28 @@ def test_what_is_named_in_full_is_there(name):
             found = getattr(found, part) if hasattr(found, part) else importlib.import_module(".".join(parts[:i]))
 
 
+@pytest.mark.parametrize("name", [*MODULES, *DESCRIBED])
+def test_what_it_cites_is_in_the_bibliography(name):
+    text = " ".join((MODULES.get(name) or DESCRIBED[name]).__doc__.split())
+    assert {key for key, _ in reference.cited(text)} <= reference.works()
+
+
+def test_every_way_to_cite_is_seen_and_leads_to_the_work():
+    text = "Ng, 2011; Makhzani and Frey (2013), Gao et al., 2024, and Pati, Rezaiifar and Krishnaprasad, 1993. In May 2024."
+    assert [key for key, _ in reference.cited(text)] == ["ng2011", "makhzani2013", "gao2024", "pati1993"]
+    tree = doctree(f"{text} (Nobody, 1999)")
+    assert tree.astext() == f"{text} (Nobody, 1999)"
+    links = [node["refuri"] for node in tree.findall() if node.tagname == "reference"]
+    assert links == [f"bibliography.html#work-{key}" for key in ("ng2011", "makhzani2013", "gao2024", "pati1993")]
+
+
+def test_every_work_is_cited_by_a_page_or_by_the_library():
+    pages = "".join(path.read_text(encoding="utf-8") for path in BOOK.glob("*.*") if path.suffix in (".ipynb", ".md", ".yml"))
+    texts = [" ".join(value.__doc__.split()) for value in [*MODULES.values(), *DESCRIBED.values()]]
+    library = {key for text in texts for key, _ in reference.cited(text)}
+    assert {key for key in reference.works() if key not in library and not re.search(rf"[`,}}]\s*{key}\b", pages)} == set()
+
+
 def texts(tree, kind: str) -> list[str]:
     return [node.astext() for node in tree.findall() if node.tagname == kind]
 
