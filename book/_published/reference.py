@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 
 import saelib
 from pybtex.database import parse_file
+from sphinx.ext import autodoc
 from sphinx.pycode import ModuleAnalyzer
 
 # In the order in which data flows. A further room of the library is one more word here (a unit test finds one that is missing).
@@ -210,13 +211,12 @@ def as_rst(lines: list[str], links: dict[str, str], parameters: Collection[str] 
 
 def _entry(module: ModuleType, name: str, explained: dict[str, str]) -> str:
     """The directive for one public name."""
-    value, whole = getattr(module, name), full(module, name)
+    value, (place, _, last) = getattr(module, name), full(module, name).rpartition(".")
     if not (inspect.isroutine(value) or inspect.isclass(value)):
         literal = isinstance(value, tuple | dict | str | int | float)
         shown = f"   :value: {value!r}\n" if literal else ""
         said = "\n".join(as_rst(explained[name].splitlines(), known()))
-        return f".. py:data:: {whole}\n{shown}\n{textwrap.indent(said, '   ')}"
-    place, _, last = whole.rpartition(".")
+        return f".. py:data:: {last}\n   :module: {place}\n{shown}\n{textwrap.indent(said, '   ')}"
     if not inspect.isclass(value):
         return f".. autofunction:: {place}::{last}\n"
     directive = f".. autoclass:: {place}::{last}\n"
@@ -262,6 +262,12 @@ def write_docstring(app, what, name, value, options, lines):
         lines += ["", ".. container:: source", "", f"   ``{source(value)}``", ""]
 
 
+def hide_foreign_signature(app, what, name, value, options, signature, returned):
+    """Of a class that leaves to PyTorch or to typing how it is made, *args and **kwargs say nothing."""
+    if what == "class" and (signature or "").startswith("(*args"):
+        return "", None
+
+
 def show_public_bases(app, name, kind, options, bases):
     bases[:] = _made_from(kind)
 
@@ -275,8 +281,11 @@ def write_lines(app, page, template, context, doctree):
 
 
 def setup(app):
+    # How a widget is made, its __init__ says; this one takes anything and passes it on.
+    autodoc._CLASS_NEW_BLACKLIST.append("traitlets.traitlets.HasDescriptors.__new__")
     app.connect("source-read", write_rooms)
     app.connect("autodoc-process-docstring", write_docstring)
+    app.connect("autodoc-process-signature", hide_foreign_signature)
     app.connect("autodoc-process-bases", show_public_bases)
     app.connect("html-page-context", write_lines)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

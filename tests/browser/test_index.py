@@ -38,6 +38,7 @@ def test_every_word_of_the_glossary_is_in_the_index(index, site):
 def test_every_name_of_the_reference_is_in_the_index(index, site):
     names = {name["id"] for name in parse(site / "book/reference.html").select("dt.sig[id]")}
     assert len(names) > 100
+    assert {"saelib.train", "saelib.TopK", "saelib.data.PHOTOS", "saelib.Autoencoder.encode"} <= names
     led = [urldefrag(link["href"]) for link in index.select("a[href]")]
     assert names <= {anchor for page, anchor in led if page == "book/reference.html"}
 
