@@ -52,7 +52,10 @@ def card(sae: SparseAutoencoder, x: Tensor, feature: int) -> Card:
 
 @torch.no_grad()
 def ablate(sae: SparseAutoencoder, x: Tensor, feature: int) -> Tensor:
-    """The copies of x (n, d_in) with `feature` switched off, all else as it was: (n, d_in)."""
+    """The copies of x (n, d_in) with `feature` switched off, all else as it was: (n, d_in).
+
+    Raises ValueError for a feature that the model does not have.
+    """
     return steer(sae, x, feature, gain=0.0)
 
 
@@ -74,6 +77,7 @@ def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
     of kinds for one that is on for all alike; NaN for one that is never on.
 
     Args: strength (n, d_code), how strongly each neuron is on in each example, not negative; label (n,) int64, the kinds.
+    Raises ValueError for other shapes or types, numbers that are not finite, or negative ones.
     """
     strength = checks.finite("strength", checks.matrix("strength", strength)).double()
     if (strength < 0).any():
@@ -84,7 +88,9 @@ def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
     return torch.special.entr(said / said.sum(dim=0)).sum(dim=0).exp()
 
 
-VISIBLE = 1 / 32  # half of a sixteenth of full ink: less is gone when a picture is drawn in sixteenths
+#: How much ink a pixel has to gain or lose for `part_overlap` to see it: half of a sixteenth of full ink, for less is gone
+#: when a picture is drawn in sixteenths.
+VISIBLE = 1 / 32
 
 
 @torch.no_grad()

@@ -38,7 +38,7 @@ def fvu(x: Tensor, x_hat: Tensor) -> float:
 
 @torch.no_grad()
 def explained_variance(x: Tensor, x_hat: Tensor) -> float:
-    """The share of variance that x_hat (n, d) explains of x (n, d): 1 - fvu(x, x_hat), with fvu's errors.
+    """The share of variance that x_hat (n, d) explains of x (n, d): 1 - fvu(x, x_hat), and raises ValueError as that does.
 
     1 is a perfect copy, 0 what always answering with the mean would give, and less than that is possible. It is
     scikit-learn's r2_score, variance-weighted; an error that is the same in every example counts, too.
@@ -52,7 +52,7 @@ def shrinkage(x: Tensor, x_hat: Tensor) -> float:
 
         gamma = sum of x_hat^2  /  sum of x_hat * x
 
-    It is the gamma for which x_hat / gamma comes nearest to x: the relative reconstruction bias of Rajamanoharan et al. (2024),
+    It is the gamma for which x_hat / gamma comes nearest to x: the relative reconstruction bias of Rajamanoharan et al. (2024a),
     "Improving dictionary learning with gated sparse autoencoders", equation 10. Both sums run over all examples and numbers,
     and as in the paper no mean is subtracted.
 
@@ -70,20 +70,29 @@ def shrinkage(x: Tensor, x_hat: Tensor) -> float:
 
 
 def l0(codes: Tensor) -> float:
-    """Active features per example: numbers in a code that are not zero, averaged over codes (n, d_sae)."""
+    """Active features per example: numbers in a code that are not zero, averaged over codes (n, d_sae).
+
+    Raises ValueError for another shape or type, or numbers that are not finite.
+    """
     codes = checks.finite("codes", checks.matrix("codes", codes))
     return (codes != 0).sum(dim=1).double().mean().item()
 
 
 def dead_fraction(codes: Tensor) -> float:
-    """Share of the features that are zero in every one of codes (n, d_sae): bricks that nobody ever takes from the box."""
+    """Share of the features that are zero in every one of codes (n, d_sae): bricks that nobody ever takes from the box.
+
+    Raises ValueError as l0 does.
+    """
     codes = checks.finite("codes", checks.matrix("codes", codes))
     return (codes == 0).all(dim=0).double().mean().item()
 
 
 @torch.no_grad()
 def density(codes: Tensor) -> Tensor:
-    """How often each feature is on: (d_sae,), the share of codes (n, d_sae) in which it is not zero. 0 is a dead feature."""
+    """How often each feature is on: (d_sae,), the share of codes (n, d_sae) in which it is not zero. 0 is a dead feature.
+
+    Raises ValueError as l0 does.
+    """
     codes = checks.finite("codes", checks.matrix("codes", codes))
     return (codes != 0).sum(dim=0).double() / len(codes)
 
@@ -160,7 +169,7 @@ def mcc(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
     partner and count 0; learned ones left over cost nothing. The sign is kept, as in mmcs; Song et al. (2025), "Mechanistic
     Interpretability Should Prioritize Feature Consistency in SAEs", who call it the mean correlation coefficient, drop it.
 
-    Args and errors: as for mmcs.
+    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row. Raises ValueError as mmcs does.
     """
     true_dictionary, learned_dictionary = _dictionaries(true_dictionary, learned_dictionary)
     similarity = cosine(true_dictionary, learned_dictionary)
@@ -177,7 +186,7 @@ def uniqueness(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
     of zeros is nearest to none; of equally near true features the first counts. Chanin and Garriga-Alonso (2026),
     "SynthSAEBench", where the sign of the cosine is dropped; here it is kept, as in mmcs.
 
-    Args and errors: as for mmcs.
+    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row. Raises ValueError as mmcs does.
     """
     true_dictionary, learned_dictionary = _dictionaries(true_dictionary, learned_dictionary)
     nearest = cosine(learned_dictionary, true_dictionary).argmax(dim=1)

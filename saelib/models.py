@@ -33,7 +33,7 @@ class Loss(NamedTuple):
         return self.reconstruction + self.penalty + self.auxiliary
 
     def values(self) -> Tensor:
-        """The numbers in the codes, without those that nobody chose."""
+        """The numbers in the codes: (m,), those that were chosen, or all, (n, d_code), where the codes are dense."""
         return self.codes._values() if self.codes.is_sparse else self.codes
 
     def uses(self) -> Tensor:
@@ -56,9 +56,11 @@ class Model(nn.Module):
     revival: str | None = None  # how unused features come back: see Sparsity
 
     def encode(self, x: Tensor) -> Tensor:
+        """x (n, d_in) to codes (n, d_code). Raises ValueError for another shape or dtype."""
         raise NotImplementedError
 
     def decode(self, codes: Tensor) -> Tensor:
+        """codes (n, d_code) to x_hat (n, d_in). Raises ValueError for another shape or type."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,8 +77,9 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def before_training(self, x: Tensor, center: str = "mean") -> None:
-        """Called with the first batch, before the first step. Measures `unit`, unless that has been done before.
+        """Called with the first batch x (n, d_in), before the first step. Measures `unit`, unless that has been done before.
 
+        Args: center, see `train`: it concerns sparse autoencoders only.
         Raises ValueError where all examples are equal, for then nothing could be learned from them.
         """
         if self.unit == 1.0 and torch.isfinite(x).all():
@@ -101,7 +104,10 @@ class Model(nn.Module):
         """Called after every step of the optimiser, with the loss that it was for."""
 
     def revive(self, x: Tensor, dead: Tensor, generator: torch.Generator) -> list[tuple[nn.Parameter, Any]]:
-        """Called now and then with features that nobody uses; returns which places of which weights were started anew."""
+        """Called now and then with x (n, d_in), and with features that nobody uses, (m,) int64.
+
+        Returns which places of which weights were started anew.
+        """
         return []
 
     def save(self, path: str | Path) -> None:
@@ -135,11 +141,11 @@ class Autoencoder(Model):
             self.decoder = _layers(widths[::-1])
 
     def encode(self, x: Tensor) -> Tensor:
-        """x (n, d_in) to codes (n, d_code)."""
+        """x (n, d_in) to codes (n, d_code). Raises ValueError for another shape or dtype."""
         return self.encoder(checks.matrix("x", x, self.d_in, next(self.parameters()).dtype))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """codes (n, d_code) to x_hat (n, d_in)."""
+        """codes (n, d_code) to x_hat (n, d_in). Raises ValueError for another shape or type."""
         return self.decoder(checks.matrix("codes", codes, self.d_code))
 
 
@@ -182,11 +188,11 @@ class SparseAutoencoder(Model):
         self.b_dec = nn.Parameter(torch.zeros(d_in))
 
     def encode(self, x: Tensor) -> Tensor:
-        """x (n, d_in) to codes (n, d_sae)."""
+        """x (n, d_in) to codes (n, d_sae). Raises ValueError as an `Autoencoder` does."""
         return self.sparsity.infer(self._pre(checks.matrix("x", x, self.d_in, self.W_enc.dtype)))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """codes (n, d_sae) to x_hat (n, d_in)."""
+        """codes (n, d_sae) to x_hat (n, d_in). Raises ValueError as an `Autoencoder` does."""
         return checks.matrix("codes", codes, self.d_sae) @ self.W_dec + self.b_dec
 
     def _pre(self, x: Tensor) -> Tensor:
@@ -199,6 +205,7 @@ class SparseAutoencoder(Model):
         have to rebuild what the others leave over (Gao et al., 2024, appendix A.2): the loss gets |e - e_hat|^2 / 32, where e
         is the error, to which this sends no slope, and e_hat is made of the dead features that answer most to an example.
         There are d_in / 2 of these in the paper; twice as many as the others are do as well, and cost less.
+        Raises ValueError for an x of another shape or dtype.
         """
         x = checks.matrix("x", x, self.d_in, self.W_enc.dtype)
         if hasattr(self.sparsity, "choose"):

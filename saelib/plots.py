@@ -22,9 +22,10 @@ from torch import Tensor
 
 from . import checks
 
-# From the colours that Okabe and Ito chose so that colour-blind readers can tell them apart.
+#: What each colour means. Okabe and Ito chose them so that colour-blind readers can tell them apart.
 COLOURS = {"input": "#0072b2", "code": "#cc79a7", "reconstruction": "#009e73", "error": "#d55e00"}
-# What is taken away and what is added, with zero between them; the explorables draw signed pictures in the same two.
+#: A colour map for what is taken away and what is added, with zero between them, through which the page shows. (The
+#: explorables draw signed pictures in the same two colours.)
 SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list(
     "signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")]
 )

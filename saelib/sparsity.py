@@ -65,7 +65,7 @@ class Sparsity(nn.Module):
         return None
 
     def after_step(self, values: Tensor) -> None:
-        """Called after every step with the numbers in the codes of its batch, in any order."""
+        """Called after every step with the numbers in the codes of its batch, in any order and shape: (m,) or (n, d_sae)."""
 
     def revive(self, dead: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
         """Start own weights of the features `dead` (m,) anew; returns which places of which weights these are."""
@@ -82,11 +82,11 @@ class Sparsity(nn.Module):
         return cls(**{name: config[name] if name in ("k", "target_rate") else 0.0 for name in cls.settings})
 
     def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The model's weights by name, as its file holds them."""
+        """The model's weights by name, (d_in, d_sae) and the like, as its file holds them."""
         return weights
 
     def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The other way round. Raises ValueError for what this brick can't be."""
+        """The other way round: from those in a file, (d_in, d_sae) and the like. Raises ValueError for what it can't be."""
         return tensors
 
     def extra_repr(self) -> str:
@@ -341,7 +341,7 @@ class JumpReLU(Sparsity):
 
     Neither has a useful slope in the threshold, so that one is made up: where pre lies within half a `bandwidth` of the
     threshold, as if the step there were a ramp (Rajamanoharan et al., 2024b, "Jumping Ahead", equations 11 and 12; a
-    rectangle for the kernel). Thresholds start at `start`; bandwidth and start are in units, see the top of this module.
+    rectangle for the kernel). Thresholds start at `start`; bandwidth and start are in units, as all lengths here are.
 
     Raises ValueError for a coefficient that is negative or not finite, or a bandwidth or start that is not above 0.
     """

@@ -153,7 +153,7 @@ def train(
     log_every: int | None = None,
     progress: bool = True,
 ) -> History:
-    """Train `model` on `data` with Adam, in place, and return its history.
+    """Train `model` on `data` with Adam (Kingma and Ba, 2014), in place, and return its history.
 
     On a CPU the same model, data, settings and seed give the same weights, bit for bit. The data may be of any scale: the
     loss and the learning rate count in the data's own `unit` (see `Model`), and the model always reads the data as it is.
@@ -168,7 +168,8 @@ def train(
     precision: "float32", or "bfloat16" for the large products.
     checkpoint: a file that keeps the state of the run, written whole every checkpoint_every steps (default: twenty times
     in all). Where it is there already, the run goes on from it, and ends, on a CPU, with the same bits as if it had never
-    stopped. callbacks: called with a `Step` after each step.
+    stopped.
+    callbacks: called with a `Step` after each step.
     log_every: steps between rows of the history (default: a hundred rows in all); progress: show a bar.
 
     Raises ValueError at once, before anything is trained, for bad arguments and for a checkpoint that is broken or of

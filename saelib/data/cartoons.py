@@ -25,8 +25,8 @@ class Cats(NamedTuple):
 
     images: (n, size * size) float32 in [0, 1], a drawing a row; 0 is blank paper, 1 is full ink, and ink comes in sixteenths.
     masks: (n, parts, size, size) bool, the pixels that would be others without the part; none where a cat lacks it.
-    shapes, places: (n, parts) int64, which shape a part has, see `SHAPES`, and where it is, see `PLACES`; -1 where there is none.
-    parts: the names of the parts, `PARTS`. Left and right are those of the picture, not of the cat.
+    shapes, places: (n, parts) int64, which of its shapes a part has and where it is, see `cartoon_cats`; -1 for none.
+    parts: the names of the ten parts. Left and right are those of the picture, not of the cat.
     """
 
     images: Tensor
@@ -39,13 +39,13 @@ class Cats(NamedTuple):
 def cartoon_cats(n: int, *, size: int = 32, present: float = 0.45, seed: int = 0) -> Cats:
     """n cats of size x size pixels. All have the same head; every part is there or not, by a toss of its own.
 
-    A part that is there has one of three shapes: an ear is pointed, round or turned to the side, see `SHAPES`. An eye is also
-    in one of three places: its usual one (0), or a 32nd of the picture nearer to the nose (1) or further from it (2); all
-    other parts stay where they are (0). Shape and place are drawn uniformly, for each part by itself. No part covers another,
-    so that a drawing is the head plus its parts, exactly.
+    A part that is there has one of three shapes: an ear is pointed (0), round (1) or turned to the side (2); those of
+    the others stand in `saelib.data.cartoons.SHAPES`. An eye is also in one of three places: its usual one (0), or a 32nd of
+    the picture nearer to the nose (1) or further from it (2); all other parts stay where they are (0). Shape and place are
+    drawn uniformly, for each part by itself. No part covers another, so that a drawing is the head plus its parts, exactly.
 
     Args: present, the probability that a part is there. The same seed gives the same cats.
-    Raises ValueError for an n below 1, a size not in `SIZES`, a present outside [0, 1], or a seed that is none.
+    Raises ValueError for an n below 1, a size other than 32 and 48, a present outside [0, 1], or a seed that is none.
     """
     n = checks.count("n", n)
     if isinstance(size, bool) or size not in SIZES:

@@ -25,7 +25,9 @@ _FILES = {
     "gravel": ("skimage", "data/gravel.png"),
     "rocket": ("skimage", "data/rocket.jpg"),
 }
+#: The names of the photographs that come with scikit-learn and scikit-image, for `photo`.
 PHOTOS = tuple(_FILES)
+_OTHERS = tuple(name for name in PHOTOS if name != "cat")
 _GRAY = torch.tensor([0.2126, 0.7152, 0.0722])  # how bright red, green and blue look (ITU-R BT.709)
 
 
@@ -54,13 +56,12 @@ def gray(picture: Tensor) -> Tensor:
     return picture @ _GRAY.to(picture)
 
 
-def photo_patches(
-    n: int, *, size: int = 8, names: Iterable[str] = tuple(name for name in PHOTOS if name != "cat"), seed: int = 0
-) -> Tensor:
+def photo_patches(n: int, *, size: int = 8, names: Iterable[str] = _OTHERS, seed: int = 0) -> Tensor:
     """n gray patches of size x size pixels from photographs, each less its own mean: (n, size * size) float32.
 
     Every place in every photograph is as likely as any other, so that larger photographs give more; places are drawn with
-    replacement. Raises ValueError for an n or size below 1, a size larger than a photograph, an unknown or no name.
+    replacement. Without `names` they are all but the cat's. Raises ValueError for an n or size below 1, a size larger than a
+    photograph, an unknown or no name.
     """
     n = checks.count("n", n)
     size = checks.count("size", size)

@@ -157,7 +157,10 @@ class World:
 
 
 class WorldBatches:
-    """Batches of fresh examples of a world, (batch_size, d_in) float32, for ever."""
+    """Batches of fresh examples of a world, (batch_size, d_in) float32, for ever: what `World.batches` gives to `saelib.train`.
+
+    Raises ValueError where it is to go on from a state that another world left.
+    """
 
     def __init__(self, world: World, batch_size: int, seed: int):
         self.world, self.batch_size = world, batch_size

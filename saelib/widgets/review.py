@@ -98,6 +98,8 @@ class Review(Asked):
     round. `predict` questions, whose true values are results of their chapters, are counted here and asked there, and so are
     all those of the chapters in `elsewhere`.
 
+    Raises ValueError for a folder without questions, a malformed question, or chapters that are not there.
+
     Traits, all in step with the page, besides `questions`, `answers`, `score` and `total` as those of a Quiz have them:
         scores       by chapter, {"right": ..., "answered": ..., "total": ...}; `score` and `total` are their sums
         predictions  what this browser keeps of the questions asked elsewhere, {id: {"answer": ..., "right": ...}}
