@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HOST = Path(__file__).parents[2] / "book" / "_published" / "static" / "widget-host.js"
+HOST = Path(__file__).parents[2] / "saelib" / "widgets" / "host" / "widget-host.js"
 
 
 def anywidget(esm: str, buffers=(), **state) -> dict:
