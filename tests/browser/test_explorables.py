@@ -46,6 +46,9 @@ KEYS = {
     "checkbox": ["Space"],
     "button": ["Enter"],
     "canvas": ["Space"],
+    "search": ["e"],
+    "select-one": ["ArrowDown", "ArrowUp"],
+    "div": ["ArrowDown", "ArrowRight"],  # a list, of rows or of the tokens of a text
 }
 
 
