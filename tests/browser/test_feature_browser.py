@@ -232,6 +232,16 @@ def test_a_click_opens_a_feature_wherever_the_list_is_scrolled_to(made, browser_
     expect(listing.get_by_role("option", selected=True)).to_have_attribute("aria-posinset", "50")
 
 
+def test_the_open_feature_is_there_for_a_screen_reader_wherever_the_list_is_scrolled_to(browser_of):
+    _, explorable, listing = browser_of()
+    for place in (2345, 1e6):
+        listing.evaluate("(list, place) => { list.scrollTop = place; }", place)
+        expect(listing.locator("[aria-posinset='1']")).to_have_id(listing.get_attribute("aria-activedescendant"))
+        expect(listing.locator("[aria-posinset='2']")).to_have_count(0)
+    explorable.get_by_role("searchbox").fill("zzz")
+    assert listing.get_attribute("aria-activedescendant") is None
+
+
 # The address.
 
 
