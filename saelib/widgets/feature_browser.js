@@ -279,7 +279,7 @@ export default {
           el("p", {}, card.density ? `On for ${percent(card.density)} of all tokens, one in ${Math.round(1 / card.density).toLocaleString("en")}.` : "It is never on."))),
         ...(card.label === null ? [] : [
           el("p", { className: "sae-verdict" }, `When it is ${on}, ${ofHundred(card.precision)} of 100 tokens are ${card.label}; of all such tokens it is ${on} for ${ofHundred(card.recall)} of 100.`),
-          el("dl", { className: "sae-scores" }, ...scores.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, two(value))))),
+          el("ul", { className: "sae-scores" }, .../** @type {[string, number][]} */ (scores).map(([name, value]) => el("li", {}, el("span", {}, name), " ", el("strong", {}, two(value))))),
         ]),
         el("div", { className: "sae-examples" }, told, groups),
         el("div", { className: "sae-facts" }, ...pushed(card), effect(card), histogram(card)));
@@ -305,7 +305,14 @@ export default {
     }
 
     const field = el("input", { type: "search", name: "search", id: uniqueId("search"), placeholder: "docstring, self, #12", autocomplete: "off", spellcheck: false,
-      oninput: () => ask({ query: field.value }) });
+      oninput: () => ask({ query: field.value }),
+      // From the search on into what it found, as in any list that is searched.
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (!["Enter", "ArrowDown"].includes(event.key) || !found.length) return;
+        event.preventDefault();
+        choose(found[0]);
+        if (event.key === "ArrowDown") list.focus();
+      } });
     const least = slider({
       label: "F1 at least", min: 0, max: 20, value: 0, words: (value) => (value ? two(value / 20) : "any"), onInput: (value) => ask({ least: value }),
     });

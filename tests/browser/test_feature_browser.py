@@ -221,6 +221,14 @@ def test_the_keys_walk_through_the_list(made, browser_of):
     listing.focus()
     tab.keyboard.press("ArrowDown")
     assert opened(explorable) == rows(listing)[0]
+    # And from the search on into what it found.
+    explorable.get_by_role("searchbox").fill("word")
+    tab.keyboard.press("Enter")
+    assert opened(explorable) == rows(listing)[0]
+    tab.keyboard.press("ArrowDown")
+    expect(listing).to_be_focused()
+    tab.keyboard.press("ArrowDown")
+    assert opened(explorable) == rows(listing)[1]
 
 
 def test_a_click_opens_a_feature_wherever_the_list_is_scrolled_to(made, browser_of):
@@ -352,7 +360,7 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
         right, held = map(float, re.search(r"When it is on.*?, ([\d.]+) of 100 tokens are .*; of all such tokens it is on.*? for ([\d.]+) of 100", words).groups())
         assert abs(right - 100 * card.precision) < 0.51 and abs(held - 100 * card.recall) < 0.51
         assert ("on at more than 0.10" in words) == (card.threshold > 0)
-        scores = [float(text) for text in sheet.locator(".sae-scores dd").all_inner_texts()]
+        scores = [float(text) for text in sheet.locator(".sae-scores strong").all_inner_texts()]
         assert scores == pytest.approx([card.f1, card.precision, card.recall, card.auroc], abs=0.0051)
     if card.effect is None:
         assert "Not measured" in words
