@@ -304,6 +304,19 @@ def test_an_address_that_fits_nothing_changes_nothing(explorables, hash):
     assert readout(again) == words
 
 
+def test_a_key_that_is_held_down_writes_the_address_once(made, browser_of):
+    tab, explorable, listing = browser_of()
+    listing.evaluate("""list => {
+        window.written = 0;
+        const replace = history.replaceState.bind(history);
+        history.replaceState = (...all) => { written++; replace(...all); };
+        for (let i = 0; i < 60; i++) list.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", repeat: i > 0 }));
+    }""")
+    assert opened(explorable) == best(made)[60]
+    tab.wait_for_function(f"location.hash === '#feature={best(made)[60]}'")
+    assert tab.evaluate("written") == 2
+
+
 # The card.
 
 
