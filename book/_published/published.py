@@ -98,7 +98,8 @@ def rewrite_states(app, change):
             before = json.dumps(saved)
             tags = change(page, saved)
             # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
-            return found[0] if before == (after := json.dumps(saved)) else tags + found[1] + after.replace("</", r"<\/") + found[3]
+            after = json.dumps(saved)
+            return found[0] if after == before else tags + found[1] + after.replace("</", r"<\/") + found[3]
 
         html = page.read_text(encoding="utf-8")
         if (new := STATE.sub(changed, html)) != html:

@@ -45,10 +45,10 @@ _PAGE = """<!doctype html>
 
 
 def save_html(widget: Explorable, path: str | Path) -> Path:
-    """Write `widget`, as it is now, as one HTML file that works wherever it is opened, from a disk too, and asks for nothing.
+    """Write `widget`, as it is now, as one HTML file that works wherever it is opened and asks for nothing.
 
-    It is written whole or not at all. Gives the path back. Raises ValueError for a widget that is no explorable, and a path that
-    does not end in .html, is a folder, or lies in a folder that is not there.
+    It is written whole or not at all. Gives the path back. Raises ValueError for a widget that is no explorable, and a path
+    that does not end in .html, is a folder, or lies in a folder that is not there.
     """
     if not isinstance(widget, Explorable):
         raise ValueError(f"widget is of type {type(widget).__name__}; expected an explorable, such as a FeatureBrowser")
@@ -56,7 +56,7 @@ def save_html(widget: Explorable, path: str | Path) -> Path:
         raise ValueError(f"path is {path!r}; expected the name of a file that ends in .html")
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"path is {str(path)!r}, which is a folder; expected the name of a file in it, such as {path.name or 'page'}.html")
+        raise ValueError(f"path is {str(path)!r}, which is a folder; expected a file that ends in .html")
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"path is {str(path)!r}; expected a name that ends in .html, so that a browser opens it")
     if not path.parent.is_dir():

@@ -13,27 +13,29 @@ from ..interpret import MISSED, Effect, Example, FeatureCard
 from .base import Explorable, explorable_style, javascript
 
 PREDICTION = (
-    "What does this brick stand for? Say it in a few words from its strongest examples, then read on to the weakest: do they still fit your "
-    "words? Look for other bricks in the list."
+    "What does this brick stand for? Say it in a few words from its strongest examples, then read on to the weakest: do they "
+    "still fit your words? Look for other bricks in the list."
 )
 CAPTION = (
-    "The darker a token, the more strongly the brick is on there; the framed token is the one that the example was chosen for. The "
-    "strongest examples alone mislead: many a brick is sharp where it is strong and vague where it is weak, so these come from its whole range. "
-    "A label can fail in two ways, the brick being on where the label does not hold, and off where it does; that is why it takes two numbers."
+    "The stronger a token's shade, the more strongly the brick is on there; the framed token is the one that the example was "
+    "chosen for. The strongest examples alone mislead: many a brick is sharp where it is strong and vague where it is weak, so "
+    "these come from its whole range. A label can fail in two ways, the brick being on where the label does not hold, and off "
+    "where it does; that is why it takes two numbers."
 )
 TOKENS = 2**16  # different tokens, as many as two bytes can tell apart
 LEVELS = 255  # steps of an activation, as many as one byte can tell apart beside 0
 
 
 class FeatureBrowser(Explorable):
-    """Search, sort and filter features, and read the card of any one: examples over its whole range, its label's scores, its effects.
+    """Search, sort and filter features, and read the card of any one: examples over its whole range, its label's scores, what
+    it draws, and what happens without it.
 
     On a published page #feature=123 in the address opens the card of feature 123. An activation travels as a 255th of its
     feature's strongest, all other numbers with four digits.
 
     Args: cards, one for each feature; start, the feature whose card is open at first (the one with the highest F1 if left out).
-    Raises ValueError for no cards, two of one feature, a number that is not finite or out of its range, tokens and activations of
-    different lengths, and whatever else does not fit, with its place.
+    Raises ValueError for no cards, two of one feature, a number that is not finite or out of its range, tokens and activations
+    of different lengths, and whatever else does not fit, with its place.
     """
 
     _esm = javascript("feature_browser.js")
@@ -55,7 +57,10 @@ class FeatureBrowser(Explorable):
         for i, card in enumerate(cards):
             _check(f"cards[{i}]", card)
             if card.feature in places:
-                raise ValueError(f"cards[{i}].feature is {card.feature}, as cards[{places[card.feature]}].feature is; expected one card a feature")
+                first = places[card.feature]
+                raise ValueError(
+                    f"cards[{i}].feature is {card.feature}, as cards[{first}].feature is; expected one card a feature"
+                )
             places[card.feature] = i
         for name, value in {"title": title, "prediction": prediction, "caption": caption}.items():
             _words(name, value)
@@ -92,20 +97,23 @@ def _pack(cards: Sequence[FeatureCard]) -> tuple[bytes, bytes]:
         columns["histogram"].append([int(count) for count in card.histogram])
         columns["promoted"].append(pushes(card.promoted))
         columns["suppressed"].append(pushes(card.suppressed))
-        effect = card.effect
-        columns["effect"].append(
-            effect and [short(effect.loss_on), short(effect.loss_elsewhere), [[place(t), short(a), short(b)] for t, a, b in effect.changed]]
-        )
+        if card.effect is None:
+            columns["effect"].append(None)
+        else:
+            changed = [[place(token), short(before), short(after)] for token, before, after in card.effect.changed]
+            columns["effect"].append([short(card.effect.loss_on), short(card.effect.loss_elsewhere), changed])
         columns["examples"].append([])
         for example in card.examples:
-            columns["examples"][-1] += [len(example.tokens), int(example.focus), quantiles.setdefault(example.quantile, len(quantiles))]
+            quantile = quantiles.setdefault(example.quantile, len(quantiles))
+            columns["examples"][-1] += [len(example.tokens), int(example.focus), quantile]
             numbers += [place(token) for token in example.tokens]
             activations = example.activations.detach().cpu().double()
             level = (LEVELS * activations / (card.maximum or 1)).round().clamp(1, LEVELS)
             levels.append(torch.where(activations > 0, level, 0).to(torch.uint8).numpy())
     if len(tokens) > TOKENS:
         raise ValueError(f"cards hold {len(tokens)} different tokens; expected at most {TOKENS}")
-    table = json.dumps({"tokens": [*tokens], "quantiles": [*quantiles], "cards": columns}, ensure_ascii=False, separators=(",", ":"))
+    parts = {"tokens": [*tokens], "quantiles": [*quantiles], "cards": columns}
+    table = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     # A token that ends within a letter may hold half of one, which no UTF-8 can carry.
     return table.encode("utf-8", "replace"), np.array(numbers, "<u2").tobytes() + b"".join(level.tobytes() for level in levels)
 
@@ -124,7 +132,8 @@ def _check(name: str, card: object) -> None:
     maximum = checks.number(f"{name}.maximum", card.maximum, least=0)
     histogram = card.histogram
     if not isinstance(histogram, torch.Tensor) or histogram.ndim != 1 or not len(histogram):
-        got = f"of shape {tuple(histogram.shape)}" if isinstance(histogram, torch.Tensor) else f"of type {type(histogram).__name__}"
+        shape = isinstance(histogram, torch.Tensor) and tuple(histogram.shape)
+        got = f"of shape {shape}" if shape is not False else f"of type {type(histogram).__name__}"
         raise ValueError(f"{name}.histogram is {got}; expected a tensor (bins,) of counts")
     for i, count in enumerate(histogram.tolist()):
         if not count >= 0 or count != count // 1:
@@ -136,7 +145,9 @@ def _check(name: str, card: object) -> None:
             raise ValueError(f"{name}.effect is of type {type(card.effect).__name__}; expected an Effect or None")
         checks.number(f"{name}.effect.loss_on", card.effect.loss_on)
         checks.number(f"{name}.effect.loss_elsewhere", card.effect.loss_elsewhere)
-        _pairs(f"{name}.effect.changed", card.effect.changed, 3, "a token and its probability before and after", least=0, most=1)
+        _pairs(
+            f"{name}.effect.changed", card.effect.changed, 3, "a token and its probability before and after", least=0, most=1
+        )
     if not isinstance(card.examples, Sequence):
         raise ValueError(f"{name}.examples is of type {type(card.examples).__name__}; expected a sequence of Examples")
     for i, example in enumerate(card.examples):
@@ -152,17 +163,18 @@ def _example(name: str, example: object, maximum: float) -> None:
     for i, token in enumerate(tokens):
         _token(f"{name}.tokens[{i}]", token)
     if not isinstance(activations, torch.Tensor) or not activations.is_floating_point() or activations.shape != (len(tokens),):
-        shape = tuple(activations.shape) if isinstance(activations, torch.Tensor) else type(activations).__name__
-        raise ValueError(f"{name}.activations is {shape}; expected a floating-point tensor ({len(tokens)},), a number for each token")
+        got = f"{tuple(activations.shape)}" if isinstance(activations, torch.Tensor) else type(activations).__name__
+        raise ValueError(f"{name}.activations is {got}; expected a floating-point tensor ({len(tokens)},), a number a token")
     checks.finite(f"{name}.activations", activations)
     # A hair above: the maximum may have been taken in another precision.
     if (activations < 0).any() or activations.max() > 1.001 * maximum:
         wrong = activations.min() if (activations < 0).any() else activations.max()
-        raise ValueError(f"{name}.activations holds {wrong.item()}; expected numbers from 0 to the card's maximum, {maximum}")
+        raise ValueError(f"{name}.activations holds {wrong.item()}; expected from 0 to the card's maximum, {maximum}")
     _words(f"{name}.quantile", example.quantile)
     focus = checks.count(f"{name}.focus", example.focus, least=0, most=len(tokens) - 1, why="the place of its last token")
     if example.quantile != MISSED and not activations[focus] > 0:
-        raise ValueError(f"{name} is {example.quantile!r} but off at its focus, token {focus}; expected an activation above 0, or {MISSED!r}")
+        got = f"is {example.quantile!r} but off at its focus, token {focus}"
+        raise ValueError(f"{name} {got}; expected an activation above 0 there, or {MISSED!r}")
 
 
 def _words(name: str, value: object) -> None:

@@ -2,9 +2,10 @@
 
     .venv/bin/python tests/benchmarks/bench_feature_browser.py       # on a machine that does nothing else
 
-Ready is measured from the browser's own start of the navigation until every widget is mounted, over http and from the disk, on a
-page whose data stands in scripts of their own, as the book's build leaves them. A search or a step in the list is measured from the
-event until the page is laid out anew, from within the page, so that the time of the tool that drives the browser is not in it.
+Ready is measured from the browser's own start of the navigation until every widget is mounted, over http and from the disk,
+on a page whose data stands in scripts of their own, as the book's build leaves them. A search or a step in the list is
+measured from the event until the page is laid out anew, from within the page, so that the time of the tool that drives the
+browser is not in it.
 """
 
 import functools

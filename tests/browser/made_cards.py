@@ -1,5 +1,6 @@
-"""Cards of features that nobody trained, on real text: Python's own source, cut into tokens, with features that are on for classes of them."""
+"""Cards of features that nobody trained, on real text: they are on for classes of tokens in Python's own source."""
 
+import inspect
 import json
 import math
 import re
@@ -27,7 +28,7 @@ WINDOW = 24
 
 
 def tokens() -> list[str]:
-    found = [TOKEN.findall(__import__("inspect").getsource(module)) for module in (json.decoder, json.encoder, textwrap, string)]
+    found = [TOKEN.findall(inspect.getsource(module)) for module in (json.decoder, json.encoder, textwrap, string)]
     return [token for text in found for token in text]
 
 
@@ -35,8 +36,7 @@ def cards(count: int = 12, seed: int = 0) -> list[FeatureCard]:
     """`count` cards with 9 examples of 24 tokens each. Every seventh has no label; numbers have gaps."""
     generator = torch.Generator().manual_seed(seed)
     text = tokens()
-    docs = torch.tensor([part % 2 for token in text for part in [0]])
-    inside = False
+    docs, inside = torch.zeros(len(text), dtype=torch.bool), False
     for i, token in enumerate(text):
         inside ^= token in ('"""', "'''")
         docs[i] = inside
@@ -44,7 +44,7 @@ def cards(count: int = 12, seed: int = 0) -> list[FeatureCard]:
     made = []
     for i in range(count):
         if i == 0:
-            label, holds = "inside a docstring", docs.bool()
+            label, holds = "inside a docstring", docs
         elif i <= len(CLASSES):
             label, pattern = list(CLASSES.items())[i - 1]
             holds = torch.tensor([bool(re.match(pattern, token)) for token in text])
@@ -75,8 +75,11 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
         examples.append(Example(text[first : first + WINDOW], own[first : first + WINDOW].clone(), place - first, quantile))
     after = Counter(text[place + 1] for place in order.tolist() if place + 1 < n).most_common(8)
     promoted = [(token, round(2.4 - 0.29 * j + 0.01 * (i % 7), 3)) for j, (token, _) in enumerate(after)]
-    suppressed = [(token, round(-1.1 + 0.13 * j, 3)) for j, token in enumerate([" import", "class", " None", "\n\n"][: 2 + i % 3])]
-    loss = 0.02 + 0.9 * math.exp(-i / 40)
+    suppressed = [
+        (token, round(-1.1 + 0.13 * j, 3)) for j, token in enumerate([" import", "class", " None", "\n\n"][: 2 + i % 3])
+    ]
+    changed = [(token, 0.61 / (j + 1), 0.12) for j, (token, _) in enumerate(after[:3])]
+    effect = Effect(0.02 + 0.9 * math.exp(-i / 40), -0.004 + 0.001 * (i % 9), changed)
     maximum = own.max().item()
     labelled = i % 7 != 6
     nothing = math.nan
@@ -93,6 +96,6 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
         maximum=maximum,
         promoted=promoted,
         suppressed=suppressed,
-        effect=None if i % 11 == 10 else Effect(loss, -0.004 + 0.001 * (i % 9), [(token, 0.61 / (j + 1), 0.12) for j, (token, _) in enumerate(after[:3])]),
+        effect=None if i % 11 == 10 else effect,
         examples=examples,
     )

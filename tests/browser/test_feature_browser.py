@@ -107,9 +107,10 @@ def test_the_page_unpacks_what_python_packed(made, widget, page):
     source = (ROOT / "saelib" / "widgets" / "feature_cards.js").read_text(encoding="utf-8")
     found = json.loads(
         tab.evaluate(
+            # The bytes do not begin where their memory does.
             """async ([source, table, texts]) => {
                 const { unpack } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-                const view = (bytes) => new DataView(Uint8Array.from([0, 0, 0, ...bytes]).buffer, 3); // not at the start of its memory
+                const view = (bytes) => new DataView(Uint8Array.from([0, 0, 0, ...bytes]).buffer, 3);
                 const { tokens, cards } = unpack(view(table), view(texts));
                 return JSON.stringify(cards.map((card) => ({ ...card,
                     promoted: card.promoted.map(([token, change]) => [tokens[token], change]),
@@ -122,7 +123,11 @@ def test_the_page_unpacks_what_python_packed(made, widget, page):
     for there, card in zip(found, made):
         for name in ("feature", "label"):
             assert there[name] == getattr(card, name)
-        for name in ("density", "maximum", *(() if card.label is None else ("f1", "precision", "recall", "auroc", "threshold"))):
+        for name in (
+            "density",
+            "maximum",
+            *(() if card.label is None else ("f1", "precision", "recall", "auroc", "threshold")),
+        ):
             assert there[name] == pytest.approx(getattr(card, name), rel=1e-3)
         assert there["histogram"] == card.histogram.tolist() and there["promoted"] == [[*pair] for pair in card.promoted]
         assert (there["effect"] is None) == (card.effect is None)
@@ -167,7 +172,9 @@ def test_it_sorts(made, browser_of, name, key):
     expect(listing.locator(f"[aria-posinset='{COUNT}']")).to_contain_text(f"#{best(made, key)[-1]} ")
 
 
-@pytest.mark.parametrize("query", ["docstring", "DOCstring", "self", "the word", "word the self", "#22", "22", "sign =", "zzz", "#2"])
+@pytest.mark.parametrize(
+    "query", ["docstring", "DOCstring", "self", "the word", "word the self", "#22", "22", "sign =", "zzz", "#2"]
+)
 def test_it_finds(made, browser_of, query):
     _, explorable, listing = browser_of("#among=3.0.0.9")
     explorable.get_by_role("searchbox", name="Search").fill(query)
@@ -202,7 +209,15 @@ def test_the_keys_walk_through_the_list(made, browser_of):
     tab, explorable, listing = browser_of()
     order = best(made)
     listing.focus()
-    steps = [("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", COUNT - 1), ("ArrowDown", COUNT - 1), ("Home", 0), ("ArrowUp", 0)]
+    steps = [
+        ("ArrowDown", 1),
+        ("ArrowDown", 2),
+        ("ArrowUp", 1),
+        ("End", COUNT - 1),
+        ("ArrowDown", COUNT - 1),
+        ("Home", 0),
+        ("ArrowUp", 0),
+    ]
     for key, place in steps:
         tab.keyboard.press(key)
         assert opened(explorable) == order[place], key
@@ -270,7 +285,9 @@ def test_a_link_opens_its_feature(made, browser_of):
 
 def test_a_link_leads_to_the_browser_where_a_page_is_long(explorables, page, address):
     tab, (explorable,) = explorables(viewport={"width": 800, "height": 600})
-    tab.evaluate("document.body.prepend(Object.assign(document.createElement('div'), { style: 'height: 3000px' })); scrollTo(0, 0)")
+    tab.evaluate(
+        "document.body.prepend(Object.assign(document.createElement('div'), { style: 'height: 3000px' })); scrollTo(0, 0)"
+    )
     tab.evaluate("location.hash = '#feature=43'")
     tab.wait_for_function("scrollY > 1000")
 
@@ -289,11 +306,25 @@ def test_the_address_brings_back_what_was_seen(explorables):
     assert there != before
     _, (again,) = explorables(tab.evaluate("location.hash"))
     assert readout(again) == there and again.locator(".sae-found").inner_text() == found
-    assert again.get_by_role("radio", name="density").is_checked() and again.get_by_role("searchbox").input_value() == "the word"
+    assert (
+        again.get_by_role("radio", name="density").is_checked() and again.get_by_role("searchbox").input_value() == "the word"
+    )
 
 
 @pytest.mark.parametrize(
-    "hash", ["#feature=2", "#feature=x", "#feature=", "#feature=1.2", "#feature=-1", "#feature=99999", "#among=9.0.0.9", "#among=0.21.0.9", "#among=1", "#summary"]
+    "hash",
+    [
+        "#feature=2",
+        "#feature=x",
+        "#feature=",
+        "#feature=1.2",
+        "#feature=-1",
+        "#feature=99999",
+        "#among=9.0.0.9",
+        "#among=0.21.0.9",
+        "#among=1",
+        "#summary",
+    ],
 )
 def test_an_address_that_fits_nothing_changes_nothing(explorables, hash):
     tab, (start,) = explorables()
@@ -354,7 +385,12 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
     for margin, example in zip(margins, card.examples, strict=True):
         assert abs(float(margin.split()[0]) - example.activations[example.focus]) <= card.maximum / 255 + 0.005
     groups = sheet.locator(".sae-examples .sae-label").all_inner_texts()
-    assert groups == ["Strongest", "Across its range", "Weakest", "Off though the label holds"][: 3 + (card.examples[-1].quantile == MISSED)]
+    assert (
+        groups
+        == ["Strongest", "Across its range", "Weakest", "Off though the label holds"][
+            : 3 + (card.examples[-1].quantile == MISSED)
+        ]
+    )
     assert [margin.split("\n")[-1] for margin in margins[3:6]] == ["8th tenth", "6th tenth", "4th tenth"]
 
     pushes = [*card.promoted, *card.suppressed]
@@ -370,7 +406,12 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
         assert "no label fits" in words and sheet.locator(".sae-scores").count() == 0
     else:
         assert sheet.locator(".sae-headline").inner_text() == card.label
-        right, held = map(float, re.search(r"When it is on.*?, ([\d.]+) of 100 tokens are .*; of all such tokens it is on.*? for ([\d.]+) of 100", words).groups())
+        right, held = map(
+            float,
+            re.search(
+                r"When it is on.*?, ([\d.]+) of 100 tokens are .*; of all such tokens it is on.*? for ([\d.]+) of 100", words
+            ).groups(),
+        )
         assert abs(right - 100 * card.precision) < 0.51 and abs(held - 100 * card.recall) < 0.51
         assert ("on at more than 0.10" in words) == (card.threshold > 0)
         scores = [float(text) for text in sheet.locator(".sae-scores strong").all_inner_texts()]
@@ -383,14 +424,21 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
         direction, nats = ("falls", other) if "falls" in other else ("rises", other)
         assert float(re.search(r"[\d.]+", nats)[0]) == pytest.approx(abs(card.effect.loss_elsewhere), rel=0.05, abs=1e-9)
         assert (direction == "falls") == (card.effect.loss_elsewhere < 0)
-        changes = [tuple(map(float, re.findall(r"[\d.]+", text))) for text in sheet.locator(".sae-changes .sae-number").all_inner_texts()]
-        assert [value for pair in changes for value in pair] == pytest.approx([100 * value for _, *pair in card.effect.changed for value in pair], rel=0.05)
+        changes = [
+            tuple(map(float, re.findall(r"[\d.]+", text)))
+            for text in sheet.locator(".sae-changes .sae-number").all_inner_texts()
+        ]
+        assert [value for pair in changes for value in pair] == pytest.approx(
+            [100 * value for _, *pair in card.effect.changed for value in pair], rel=0.05
+        )
     chart = sheet.get_by_role("img", name=re.compile("How strongly it is on"))
     counts = card.histogram.tolist()
     assert f"of {int(sum(counts)):,} token" in chart.get_attribute("aria-label")
     columns = chart.locator("rect.sae-column")
     assert columns.count() == sum(count > 0 for count in counts)
-    heights = dict(zip([count for count in counts if count], columns.evaluate_all("all => all.map((bar) => bar.height.baseVal.value)")))
+    heights = dict(
+        zip([count for count in counts if count], columns.evaluate_all("all => all.map((bar) => bar.height.baseVal.value)"))
+    )
     assert [height for _, height in sorted(heights.items())] == sorted(heights.values())
     assert chart.locator("line.sae-threshold").count() == (card.label is not None and card.threshold > 0)
 
@@ -407,7 +455,9 @@ def test_the_brick_is_on_as_strongly_as_at_the_token_that_is_looked_at(made, bro
 
     assert strength() == pytest.approx(strongest, abs=0.01)
     text = explorable.get_by_role("listbox", name="Example 4")
-    off = next(i for i, value in enumerate(card.examples[3].activations.tolist()) if value == 0 and card.examples[3].tokens[i].strip())
+    off = next(
+        i for i, value in enumerate(card.examples[3].activations.tolist()) if value == 0 and card.examples[3].tokens[i].strip()
+    )
     text.locator(".sae-text > span, :scope > span").nth(off).hover()
     assert strength() == 0 and "off" in explorable.locator(".sae-told").inner_text()
     explorable.locator(".sae-headline").hover()
@@ -418,7 +468,15 @@ def test_the_brick_is_on_as_strongly_as_at_the_token_that_is_looked_at(made, bro
         tab.keyboard.press("Tab")
     values = card.examples[3].activations.tolist()
     at = card.examples[3].focus
-    for key, step in [(None, 0), ("ArrowRight", 1), ("ArrowLeft", -1), ("ArrowLeft", -1), ("Home", -99), ("End", 99), ("ArrowRight", 1)]:
+    for key, step in [
+        (None, 0),
+        ("ArrowRight", 1),
+        ("ArrowLeft", -1),
+        ("ArrowLeft", -1),
+        ("Home", -99),
+        ("End", 99),
+        ("ArrowRight", 1),
+    ]:
         if key:
             tab.keyboard.press(key)
         at = max(0, min(len(values) - 1, at + step))

@@ -1,4 +1,4 @@
-"""What the feature browser carries to the page, how little it weighs, what it refuses, and an explorable as a page of its own."""
+"""What the feature browser carries to the page, how little it weighs, what it refuses; an explorable as a page of its own."""
 
 import base64
 import gzip
@@ -66,7 +66,9 @@ def test_it_carries_every_card():
             own = torch.tensor(levels[at : at + count].astype(float))
             assert torch.equal(own > 0, text.activations > 0)  # however weakly it is on
             # Half a step, or a whole one for what is on so weakly that it would have been off.
-            assert ((own / 255 * one.maximum - text.activations).abs() <= one.maximum / 255 * torch.where(own > 1, 0.501, 1)).all()
+            assert (
+                (own / 255 * one.maximum - text.activations).abs() <= one.maximum / 255 * torch.where(own > 1, 0.501, 1)
+            ).all()
             at += count
     assert at == length
 
@@ -135,9 +137,15 @@ def test_a_token_may_hold_anything_that_a_text_can():
         ([card(), card(feature=4, examples=[example(), example(tokens=[])])], "cards[1].examples[1].tokens is []"),
         ([card(examples=[example(tokens="abc")])], "cards[0].examples[0].tokens is 'abc'"),
         ([card(examples=[example(tokens=["a", "", "b"])])], "cards[0].examples[0].tokens[1] is ''"),
-        ([card(examples=[example(tokens=["a", "b"])])], "cards[0].examples[0].activations is (3,); expected a floating-point tensor (2,)"),
+        (
+            [card(examples=[example(tokens=["a", "b"])])],
+            "cards[0].examples[0].activations is (3,); expected a floating-point tensor (2,)",
+        ),
         ([card(examples=[example(activations=[0.0, 2.0, 0.5])])], "cards[0].examples[0].activations is list"),
-        ([card(examples=[example(activations=torch.tensor([0.0, math.nan, 1.0]))])], "cards[0].examples[0].activations holds nan at (1,)"),
+        (
+            [card(examples=[example(activations=torch.tensor([0.0, math.nan, 1.0]))])],
+            "cards[0].examples[0].activations holds nan at (1,)",
+        ),
         ([card(examples=[example(activations=torch.tensor([-0.5, 2.0, 1.0]))])], "cards[0].examples[0].activations holds -0.5"),
         ([card(examples=[example(activations=torch.tensor([0.0, 3.0, 1.0]))])], "cards[0].examples[0].activations holds 3.0"),
         ([card(examples=[example(focus=3)])], "cards[0].examples[0].focus is 3; expected at most 2"),
@@ -152,7 +160,12 @@ def test_it_refuses_what_does_not_fit(wrong, words):
 
 @pytest.mark.parametrize(
     "change, words",
-    [({"start": 5}, "start is 5"), ({"start": "3"}, "start is '3'"), ({"title": " "}, "title is ' '"), ({"caption": None}, "caption is None")],
+    [
+        ({"start": 5}, "start is 5"),
+        ({"start": "3"}, "start is '3'"),
+        ({"title": " "}, "title is ' '"),
+        ({"caption": None}, "caption is None"),
+    ],
 )
 def test_it_refuses_what_it_can_not_show(change, words):
     assert words in refusal(lambda: FeatureBrowser([card()], **change))
@@ -160,7 +173,9 @@ def test_it_refuses_what_it_can_not_show(change, words):
 
 def test_a_feature_may_be_off_everywhere_miss_its_label_or_have_none():
     missed = example(activations=torch.zeros(3), focus=0, quantile=MISSED)
-    never = card(feature=7, density=0.0, maximum=0.0, histogram=torch.zeros(3), examples=[missed], label=None, f1=math.nan, effect=None)
+    never = card(
+        feature=7, density=0.0, maximum=0.0, histogram=torch.zeros(3), examples=[missed], label=None, f1=math.nan, effect=None
+    )
     FeatureBrowser([card(examples=[example(), missed]), never])
 
 
@@ -177,7 +192,13 @@ def test_a_page_of_its_own_is_whole_and_asks_for_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     "name, words",
-    [(".", "is a folder"), ("page", "ends in .html"), ("page.txt", "ends in .html"), ("none/page.html", "is no folder"), (None, "path is None")],
+    [
+        (".", "is a folder"),
+        ("page", "ends in .html"),
+        ("page.txt", "ends in .html"),
+        ("none/page.html", "is no folder"),
+        (None, "path is None"),
+    ],
 )
 def test_a_page_is_refused_a_place_where_it_can_not_stand(tmp_path, name, words):
     assert words in refusal(lambda: save_html(Superposition(), name if name is None else tmp_path / name))
