@@ -167,13 +167,13 @@ class Effect(NamedTuple):
 class FeatureCard(NamedTuple):
     """What there is to know of one feature of a language model's activations, from a set of texts.
 
-    feature: its number; label: what it stands for, in words that go on from "the token is ..." ("inside a docstring"), or None
-    where no label fits; f1, precision, recall: of "it is on at more than `threshold`" as a test for the label; auroc: how
-    often it is stronger at a token for which the label holds than at one for which it does not (these five say nothing where
-    there is no label); density: the share of all tokens at which it is on; histogram: (bins,) in how many tokens it is on how
-    strongly, in bins of one width from 0 to `maximum`, its strongest activation; promoted, suppressed: tokens with the change
-    of their logit, the largest first; effect: what switching it off does, or None where that was not measured; examples:
-    texts from its whole range, the strongest first.
+    feature: its number; label: what it stands for, in a few words ("inside a docstring"), or None where no label fits; f1,
+    precision, recall: of "it is on at more than `threshold`" as a test for the label; auroc: how often it is stronger at a
+    token for which the label holds than at one for which it does not (these five say nothing where there is no label);
+    density: the share of all tokens at which it is on; histogram: (bins,) in how many tokens it is on how strongly, in bins of
+    one width from 0 to `maximum`, its strongest activation; promoted, suppressed: tokens with the change of their logit, the
+    largest first; effect: what switching it off does, or None where that was not measured; examples: texts from its whole
+    range, the strongest first.
     """
 
     feature: int

@@ -278,7 +278,7 @@ export default {
           el("p", { className: card.label === null ? "sae-headline sae-muted" : "sae-headline" }, named(card)),
           el("p", {}, card.density ? `On for ${percent(card.density)} of all tokens, one in ${Math.round(1 / card.density).toLocaleString("en")}.` : "It is never on."))),
         ...(card.label === null ? [] : [
-          el("p", { className: "sae-verdict" }, `When it is ${on}, ${ofHundred(card.precision)} of 100 tokens are ${card.label}; of all such tokens it is ${on} for ${ofHundred(card.recall)} of 100.`),
+          el("p", { className: "sae-verdict" }, `When it is ${on}, ${ofHundred(card.precision)} of 100 tokens carry the label “${card.label}”. Of all tokens that carry it, the brick is ${on} for ${ofHundred(card.recall)} of 100.`),
           el("ul", { className: "sae-scores" }, .../** @type {[string, number][]} */ (scores).map(([name, value]) => el("li", {}, el("span", {}, name), " ", el("strong", {}, two(value))))),
         ]),
         el("div", { className: "sae-examples" }, told, groups),

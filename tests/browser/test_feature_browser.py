@@ -409,7 +409,7 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
         right, held = map(
             float,
             re.search(
-                r"When it is on.*?, ([\d.]+) of 100 tokens are .*; of all such tokens it is on.*? for ([\d.]+) of 100", words
+                r"When it is on.*?, ([\d.]+) of 100 tokens carry .* Of all tokens that carry it, the brick is on.*? for ([\d.]+) of 100", words
             ).groups(),
         )
         assert abs(right - 100 * card.precision) < 0.51 and abs(held - 100 * card.recall) < 0.51
