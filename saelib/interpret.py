@@ -1,5 +1,6 @@
 """What a feature stands for: where it is on, how strongly, what it draws, and what happens without it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -137,3 +138,61 @@ def _with(sae: SparseAutoencoder, codes: Tensor, feature: int, gain: float) -> T
     codes = codes.clone()
     codes[:, feature] *= gain
     return sae.decode(codes)
+
+
+STRONGEST, WEAKEST = "strongest", "weakest"
+MISSED = "off though the label holds"
+
+
+class Example(NamedTuple):
+    """A piece of text around one token, and how strongly one feature is on at each of its tokens.
+
+    tokens: the text, token by token; activations: (len(tokens),), none negative; focus: the place of the token that the example
+    was chosen for; quantile: which part of the feature's range that token is from: `STRONGEST`, `WEAKEST`, words for what lies
+    between, such as "3rd tenth", or `MISSED`, for a token at which the feature is not on although its label holds.
+    """
+
+    tokens: Sequence[str]
+    activations: Tensor
+    focus: int
+    quantile: str
+
+
+class Effect(NamedTuple):
+    """What happens when a feature is switched off, all else as it was.
+
+    loss_on, loss_elsewhere: how many nats the loss of the next token rises by, on average over the tokens at which the feature
+    is on, and over the others; changed: next tokens whose probability moves most, each with its probability before and after.
+    """
+
+    loss_on: float
+    loss_elsewhere: float
+    changed: Sequence[tuple[str, float, float]]
+
+
+class FeatureCard(NamedTuple):
+    """What there is to know of one feature of a language model's activations, from a set of texts.
+
+    feature: its number; label: what it stands for, in a few words ("inside a docstring"), or None where no label fits; f1,
+    precision, recall: of "it is on at more than `threshold`" as a test for the label; auroc: how often it is stronger at a
+    token for which the label holds than at one for which it does not (these five say nothing where there is no label);
+    density: the share of all tokens at which it is on; histogram: (bins,) in how many tokens it is on how strongly, in bins of
+    one width from 0 to `maximum`, its strongest activation; promoted, suppressed: tokens with the change of their logit, the
+    largest first; effect: what switching it off does, or None where that was not measured; examples: texts from its whole
+    range, the strongest first.
+    """
+
+    feature: int
+    label: str | None
+    f1: float
+    precision: float
+    recall: float
+    auroc: float
+    threshold: float
+    density: float
+    histogram: Tensor
+    maximum: float
+    promoted: Sequence[tuple[str, float]]
+    suppressed: Sequence[tuple[str, float]]
+    effect: Effect | None
+    examples: Sequence[Example]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,8 @@ from sphinx.errors import ConfigError
 
 # Files beside the chapters that their code reads: pictures are in the questions.
 DATA = {".json", ".safetensors", ".yml", ".svg", ".png", ".jpg", ".jpeg", ".webp"}
+
+HOST = Path("saelib", "widgets", "host")  # what mounts the widgets, on these pages and in an explorable's own
 
 # The theme resolves "auto" only once all its scripts are there; until then it has no colours at all, and a reader in
 # the dark sees a flash of white. This does it before the first paint.
@@ -68,14 +71,15 @@ def set_keys(app, config):
     code += hashlib.sha256(json.dumps([title, chapters]).encode()).hexdigest()[:16]
     config.nb_execution_cache_path = str(caches(app) / code)
     # Sphinx copies changed scripts and styles only when some page is written: write them all, then.
-    config.published_key = key(root, files_under(root / "book" / "_published"))
+    config.published_key = key(root, [*files_under(root / "book" / "_published"), *files_under(root / HOST)])
     write_index(Path(app.outdir) / "_static" / "progress-index.js", chapters)
 
 
 def make_light(app, exception):
     """Leave the comments in the repository: readers download what does the work."""
     if exception is None:
-        for file in files_under(Path(app.srcdir) / "book" / "_published" / "static"):
+        root = Path(app.srcdir)
+        for file in [*files_under(root / "book" / "_published" / "static"), *files_under(root / HOST)]:
             if minify := {".js": without_comments, ".css": rcssmin.cssmin}.get(file.suffix):
                 copy = Path(app.outdir) / "_static" / file.name
                 copy.write_text(minify(copy.read_text(encoding="utf-8")), encoding="utf-8")
@@ -84,26 +88,70 @@ def make_light(app, exception):
 STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
 
 
+def rewrite_states(app, change):
+    """Put in the place of each page's widget state what `change` makes of it, a function of the page's path and of the state
+    that gives the tags that are to stand before it."""
+    for page in Path(app.outdir).rglob("*.html"):
+
+        def changed(found):
+            saved = json.loads(found[2])
+            before = json.dumps(saved)
+            tags = change(page, saved)
+            # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
+            after = json.dumps(saved)
+            return found[0] if after == before else tags + found[1] + after.replace("</", r"<\/") + found[3]
+
+        html = page.read_text(encoding="utf-8")
+        if (new := STATE.sub(changed, html)) != html:
+            page.write_text(new, encoding="utf-8")
+
+
 def share_code(app, exception):
     """Let each text of code stand in a page once, however many widgets it drives, and beside the others, where the page's
     compression finds what they have in common. In the widgets' states its number among them takes its place."""
 
-    def shared(found):
-        saved = json.loads(found[2])
+    def shared(page, saved):
         states = [model["state"] for model in saved["state"].values() if "_esm" in model["state"]]
         if "code" in saved or not states:
-            return found[0]
+            return ""
         saved["code"] = sorted({state[name] for state in states for name in ("_esm", "_css") if name in state}, key=len)
         for state in states:
             state.update({name: saved["code"].index(state[name]) for name in ("_esm", "_css") if name in state})
-        # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
-        return found[1] + json.dumps(saved).replace("</", r"<\/") + found[3]
+        return ""
 
     if exception is None:
-        for page in Path(app.outdir).rglob("*.html"):
-            html = page.read_text(encoding="utf-8")
-            if (light := STATE.sub(shared, html)) != html:
-                page.write_text(light, encoding="utf-8")
+        rewrite_states(app, shared)
+
+
+LARGE = 100_000  # letters of base64: less would not be worth a request of its own
+
+
+def move_buffers(app, exception):
+    """Let a page's large buffers stand in scripts of their own, so that its text is there before they are.
+
+    Scripts, because a page on file:// may fetch nothing; named after what they hold, so that a new build is never met with
+    what a browser has kept of the last one. The page's widget host waits for them before it mounts what needs them.
+    """
+    folder = Path(app.outdir) / "_static" / "data"
+
+    def moved(page, saved):
+        tags = []
+        for buffer in [buffer for model in saved["state"].values() for buffer in model.get("buffers", ())]:
+            if len(buffer.get("data", "")) > LARGE:
+                data = buffer.pop("data")
+                file = buffer["file"] = hashlib.sha256(data.encode()).hexdigest()[:16]
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{file}.js").write_text(f'(window.saelibBuffers ??= {{}})["{file}"] = "{data}";\n', encoding="utf-8")
+                address = Path(os.path.relpath(folder, page.parent)).as_posix()
+                tags.append(f'<script async fetchpriority="low" data-buffer="{file}" src="{address}/{file}.js"></script>\n')
+        return "".join(dict.fromkeys(tags))
+
+    if exception is None:
+        rewrite_states(app, moved)
+        pages = "".join(page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html"))
+        for file in folder.glob("*.js"):
+            if f'data-buffer="{file.stem}"' not in pages:
+                file.unlink()
 
 
 def drop_old_caches(app, exception):
@@ -121,5 +169,6 @@ def setup(app):
     app.connect("config-inited", set_keys)
     app.connect("build-finished", make_light)
     app.connect("build-finished", share_code)
+    app.connect("build-finished", move_buffers)
     app.connect("build-finished", drop_old_caches)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,8 @@
 """Widgets that need no kernel: the quiz and the explorables, each a .py and a .js side by side."""
 
 from .dial import Dial
+from .export import save_html
+from .feature_browser import FeatureBrowser
 from .how_few_bricks import HowFewBricks
 from .quiz import Quiz
 from .rebuild import Rebuild
@@ -9,4 +11,6 @@ from .secret_message import SecretMessage
 from .superposition import Superposition
 from .switchboard import Switchboard
 
-__all__ = ["Dial", "HowFewBricks", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard"]
+__all__ = [
+    "Dial", "FeatureBrowser", "HowFewBricks", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard", "save_html",
+]  # fmt: skip

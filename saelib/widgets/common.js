@@ -180,16 +180,17 @@ export const sign = (mark, word = "") => el("div", { className: "sae-sign" }, ma
 /**
  * A feature as it looks everywhere in the book: a brick with its picture, its number, and a bar for how strongly it is
  * on. Off, it is an outline.
- * @param {{number: number, picture: ArrayLike<number>, scale: number}} feature `scale`: the activation that fills the bar
+ * @param {{number: number, picture?: ArrayLike<number>, scale: number}} feature `scale`: the activation that fills the bar; what
+ *   a feature of a language model draws is no picture, so that its brick has its number on its face
  * @returns {{node: HTMLElement, set: (activation: number) => void}}
  */
 export function brick({ number, picture, scale }) {
-  const canvas = el("canvas", {});
-  paint(canvas, picture, { signed: true, scale: Math.max(...Array.from(picture, Math.abs)) });
+  const canvas = picture ? el("canvas", {}) : el("span", { className: "sae-blank", "aria-hidden": "true" }, `#${number}`);
+  if (picture) paint(canvas, picture, { signed: true, scale: Math.max(...Array.from(picture, Math.abs)) });
   const bar = el("span", { className: "sae-bar" });
   const strength = el("span", { className: "sae-strength", "aria-hidden": "true" });
   const node = el("div", { className: "sae-brick", role: "img" },
-    canvas, bar, el("span", { className: "sae-name", "aria-hidden": "true" }, `#${number}`), strength);
+    canvas, bar, ...(picture ? [el("span", { className: "sae-name", "aria-hidden": "true" }, `#${number}`)] : []), strength);
   let shown = NaN;
   const set = (/** @type {number} */ activation) => {
     // A whole box of bricks is set at every move of a slider, and hardly any of them changes.

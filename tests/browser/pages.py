@@ -30,6 +30,9 @@ VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'  # where a wid
 STATES = 'script[type="application/vnd.jupyter.widget-state+json"]'  # the models of all widgets of a page
 
 
+BUFFERS = "script[data-buffer]"  # the data of its widgets that stands in files of its own
+
+
 @functools.cache
 def parse(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
@@ -37,6 +40,11 @@ def parse(path: Path) -> BeautifulSoup:
 
 def widget_states(path: Path) -> list[str]:
     return [script.string for script in parse(path).select(STATES)]
+
+
+def widget_data(path: Path) -> list[str]:
+    """What the page loads for its widgets beside their states."""
+    return [(path.parent / script["src"]).read_text(encoding="utf-8") for script in parse(path).select(BUFFERS)]
 
 
 def widgets(path: Path) -> list[dict]:

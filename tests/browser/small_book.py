@@ -9,7 +9,8 @@ import yaml
 from saelib.widgets import Quiz, Review
 from saelib.widgets.review import read_chapters
 
-STATIC = Path(__file__).parents[2] / "book" / "_published" / "static"
+ROOT = Path(__file__).parents[2]
+STATIC = [ROOT / "book" / "_published" / "static", ROOT / "saelib" / "widgets" / "host"]
 TITLES = {"intro": "Few bricks", "autoencoders": "Autoencoders: two friends", "quiz": "Test yourself"}
 
 
@@ -80,7 +81,8 @@ def write_sources(root: Path, questions=QUESTIONS) -> None:
 def publish(root: Path, site: Path, values=None) -> None:
     """The pages, as the book's build would make them: a quiz in each, and in the chapter quiz the review."""
     (site / "book").mkdir(parents=True, exist_ok=True)
-    shutil.copytree(STATIC, site / "_static", dirs_exist_ok=True)
+    for folder in STATIC:
+        shutil.copytree(folder, site / "_static", dirs_exist_ok=True)
     _, chapters = read_chapters(root / "book")
     index = {f"book/{chapter['name']}.html": [question["id"] for question in chapter["questions"]] for chapter in chapters}
     (site / "_static" / "progress-index.js").write_text(f"window.saelibQuestions = {json.dumps(index)};\n")

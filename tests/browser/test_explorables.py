@@ -46,6 +46,9 @@ KEYS = {
     "checkbox": ["Space"],
     "button": ["Enter"],
     "canvas": ["Space"],
+    "search": ["e"],
+    "select-one": ["ArrowDown", "ArrowUp"],
+    "div": ["ArrowDown", "ArrowRight"],  # a list, of rows or of the tokens of a text
 }
 
 
@@ -210,7 +213,7 @@ def test_the_address_brings_back_what_was_seen(explorables):
 # What the pages compute, against saelib. Little training is enough: any weights will do.
 CLOSE = 0.6 / 255  # between a number and the pixel that shows it: half a step, and what float32 loses on the way
 FULL = 0.7  # what is missing is shown in full colour from here on: errors are smaller than ink
-HOST = ROOT / "book" / "_published" / "static" / "widget-host.js"
+HOST = ROOT / "saelib" / "widgets" / "host" / "widget-host.js"
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,19 @@
 
 import base64
 import json
+import random
 import struct
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-HOST = Path(__file__).parents[2] / "book" / "_published" / "static" / "widget-host.js"
+ROOT = Path(__file__).parents[2]
+HOST = ROOT / "saelib" / "widgets" / "host" / "widget-host.js"
+sys.path.insert(0, str(ROOT / "book" / "_published"))
+
+import published as builder  # noqa: E402
 
 
 def anywidget(esm: str, buffers=(), **state) -> dict:
@@ -30,9 +37,12 @@ def box(kind: str, *children: str) -> dict:
 
 @pytest.fixture(params=["http", "file"])
 def host(request, tmp_path, serve, page):
-    """A function that publishes models and views of them and opens the page when its widgets are there."""
+    """A function that publishes models and views of them and opens the page when its widgets are there.
 
-    def publish(models: dict, *views: str):
+    `built` is what the book's build does with the folder; `on_data` is asked about each script with data, and does not wait.
+    """
+
+    def publish(models: dict, *views: str, built=lambda folder: None, on_data=None):
         state = json.dumps({"version_major": 2, "version_minor": 0, "state": models})
         (tmp_path / "widget-host.js").write_text(HOST.read_text())
         (tmp_path / "page.html").write_text(
@@ -45,8 +55,13 @@ def host(request, tmp_path, serve, page):
             )
         )
         address = tmp_path.as_uri() if request.param == "file" else serve(tmp_path)
-        opened = page(f"{address}/page.html")
-        opened.page.wait_for_selector("html[data-widget-host=ready]")
+        built(tmp_path)
+        opened = page("about:blank")
+        if on_data:
+            opened.page.route("**/_static/data/*.js", on_data)
+        # The page's "load" is late where its data is.
+        opened.page.goto(f"{address}/page.html", wait_until="domcontentloaded")
+        opened.page.wait_for_selector("html[data-widget-host]" if on_data else "html[data-widget-host=ready]")
         return opened
 
     return publish
@@ -177,3 +192,85 @@ def test_a_view_without_its_model_is_noted(host):
 def test_a_widget_can_tell_that_it_is_on_a_published_page(host):
     esm = "export default { render({ el }) { el.textContent = document.documentElement.dataset.widgetHost; } };"
     assert host({"a": anywidget(esm)}, "a").page.locator("[data-widget-mounted]").inner_text() == "mounting"
+
+
+# Large buffers stand in scripts of their own.
+
+SUM = """export default { render({ model, el }) {
+    const bytes = new Uint8Array(model.get("large").buffer);
+    el.textContent = `${bytes.length} bytes, ${bytes.reduce((sum, value) => sum + value, 0)} in all, ${model.get("small")?.getUint8(0)}`;
+} };"""
+FINE = 'export default { render({ el }) { el.textContent = "fine"; } };'
+LARGE = random.Random(0).randbytes(90_000)
+SUMMED = f"{len(LARGE)} bytes, {sum(LARGE)} in all, 7"
+
+
+def move(folder):
+    builder.move_buffers(SimpleNamespace(outdir=folder), None)
+
+
+def large(data=LARGE):
+    return anywidget(SUM, [buffer(data, "large"), buffer(b"\x07", "small")], _anywidget_id="saelib.widgets.rebuild.Rebuild")
+
+
+def test_a_large_buffer_comes_in_a_script_of_its_own_and_a_small_one_stays(host, tmp_path):
+    opened = host({"a": large(), "b": large(), "c": anywidget(FINE)}, "a", "b", "c", built=move)
+    assert opened.page.locator("[data-widget-mounted=true]").all_inner_texts() == [SUMMED, SUMMED, "fine"]
+    (file,) = (tmp_path / "_static" / "data").iterdir()  # once for both
+    html = (tmp_path / "page.html").read_text()
+    assert len(html) < 10_000 and len(file.read_text()) > 4 / 3 * len(LARGE)
+    assert html.count("<script async") == 1 and f"{file.stem}.js" in html
+    move(tmp_path)  # a page that is not written anew keeps what it needs, and what no page needs goes
+    assert (tmp_path / "page.html").read_text() == html and file.exists()
+    (tmp_path / "page.html").write_text("<p>no widgets</p>")
+    move(tmp_path)
+    assert not file.exists()
+    assert opened.problems == []
+
+
+def test_only_what_needs_a_large_buffer_waits_for_it_and_says_so(host):
+    held = []
+    models = {"a": large(), "b": anywidget(FINE), "box": box("VBoxModel", "b", "a")}
+    opened = host(models, "box", built=move, on_data=lambda route: held.append(route))
+    tab = opened.page
+    tab.wait_for_selector(".widget-host-column > [data-widget-mounted]")
+    loading = tab.locator("[data-widget-loading=Rebuild]")
+    assert loading.inner_text() == "Loading…"
+    assert tab.evaluate("document.documentElement.dataset.widgetHost") == "mounting"
+    held[0].continue_()
+    tab.wait_for_selector("html[data-widget-host=ready]")
+    assert tab.locator(".widget-host-column > [data-widget-mounted]").all_inner_texts() == ["fine", SUMMED]
+    assert loading.count() == 0 and opened.problems == []
+
+
+def test_a_widget_that_reaches_another_finds_it_complete(host):
+    reader = """export default { async render({ model, el }) {
+        const other = await model.widget_manager.get_model(model.get("other"));
+        el.textContent = `sees ${other.get("large").byteLength} bytes`;
+    } };"""
+    held = []
+    opened = host({"a": large(), "b": anywidget(reader, other="IPY_MODEL_a")}, "b", built=move, on_data=lambda route: held.append(route))
+    assert opened.page.locator(".widget-host-view").inner_text() == ""
+    held[0].continue_()
+    opened.page.wait_for_selector("html[data-widget-host=ready]")
+    assert opened.page.locator(".widget-host-view").inner_text() == f"sees {len(LARGE)} bytes"
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_data_that_does_not_arrive_is_told_and_leaves_the_others_alone(host, early):
+    """Early: before the host runs, when no event tells it any more."""
+    held = []
+
+    def fail(route):
+        route.abort() if early else held.append(route)
+
+    opened = host({"a": large(), "b": anywidget(FINE)}, "a", "b", built=move, on_data=fail)
+    opened.page.wait_for_selector("[data-widget-mounted]")
+    if held:
+        held[0].abort()
+    opened.page.wait_for_selector("html[data-widget-host=ready]")
+    assert opened.page.locator(".widget-host-error").inner_text() == (
+        "The widget Rebuild could not be shown: its data did not arrive. Reload the page to try again."
+    )
+    assert opened.page.locator("[data-widget-mounted]").all_inner_texts() == ["fine"]
+    assert opened.page.locator("[data-widget-loading]").count() == 0

@@ -10,7 +10,11 @@
  * `<html data-widget-host>` is "mounting", then "ready" when every view is there; a widget that finds the attribute
  * knows that no kernel will answer.
  *
- * @typedef {{ data: string, path: (string | number)[] }} SavedBuffer  base64, and where it belongs in the state
+ * Large buffers of a page of the book stand in scripts of their own (published.py, move_buffers), which arrive when they may:
+ * only the widgets that need them wait. They are scripts because a page on file:// can fetch nothing.
+ *
+ * @typedef {{ data?: string, file?: string, path: (string | number)[] }} SavedBuffer  base64, or the key of the script that
+ *   brings it, and where it belongs in the state
  * @typedef {{ model_module: string, model_name: string, state: Record<string, any>, buffers?: SavedBuffer[] }} SavedModel
  * @typedef {(...args: any[]) => void} Listener
  */
@@ -21,8 +25,33 @@
   root.dataset.widgetHost = "mounting";
 
   /** @param {string} base64 */
-  const toDataView = (base64) =>
-    new DataView(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+  function toDataView(base64) {
+    const letters = atob(base64);
+    const bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+    return new DataView(bytes.buffer);
+  }
+
+  /** @template T @param {(key: any) => T} make @returns {(key: any) => T} the same, made once a key */
+  const once = (make) => {
+    const made = new Map();
+    return (key) => (made.has(key) ? made.get(key) : made.set(key, make(key)).get(key));
+  };
+
+  /** The buffer that a script brings; it fails where the script did. */
+  const brought = once((/** @type {string} */ file) => new Promise((resolve, reject) => {
+    const settle = () => {
+      const base64 = /** @type {any} */ (window).saelibBuffers?.[file];
+      if (base64 !== undefined) resolve(toDataView(base64));
+      else reject(new Error("its data did not arrive. Reload the page to try again."));
+    };
+    const script = document.querySelector(`script[data-buffer="${file}"]`);
+    const there = /** @type {any} */ (window).saelibBuffers?.[file] !== undefined;
+    if (there || !script || document.readyState === "complete") return settle();
+    for (const event of ["load", "error"]) script.addEventListener(event, settle);
+    // A script that failed before this one ran says nothing any more; the page waits for all of its scripts, though.
+    addEventListener("load", settle);
+  }));
 
   /** Equality by value of what a trait holds; binary values count as equal only when they are the same one.
    * @param {any} a @param {any} b @returns {boolean} */
@@ -44,10 +73,21 @@
       /** @type {Map<string, Set<Listener>>} */
       this.listeners = new Map();
       this.widget_manager = { get_model: getModel };
-      for (const { data, path } of saved.buffers ?? []) {
-        const holder = path.slice(0, -1).reduce((/** @type {any} */ at, key) => at[key], this.state);
-        holder[path[path.length - 1]] = toDataView(data);
-      }
+      this.waits = saved.buffers?.some(({ file }) => file !== undefined) ?? false;
+      for (const { data, path } of saved.buffers ?? []) if (data !== undefined) this.put(path, toDataView(data));
+    }
+    /** @param {(string | number)[]} path @param {DataView} buffer */
+    put(path, buffer) {
+      const holder = path.slice(0, -1).reduce((/** @type {any} */ at, key) => at[key], this.state);
+      holder[path[path.length - 1]] = buffer;
+    }
+    /** Done when all buffers are there. */
+    async complete() {
+      if (!this.waits) return;
+      await Promise.all((this.saved.buffers ?? []).map(async ({ file, path }) => {
+        if (file !== undefined) this.put(path, await brought(file));
+      }));
+      this.waits = false;
     }
     /** @param {string} name */
     get(name) {
@@ -90,21 +130,21 @@
   const models = new Map();
 
   /** @param {string} id with or without the "IPY_MODEL_" that references carry */
-  async function getModel(id) {
+  function find(id) {
     const model = models.get(id.replace("IPY_MODEL_", ""));
     if (!model) throw new Error(`no widget model ${id} in this page`);
+    return model;
+  }
+  /** @param {string} id */
+  async function getModel(id) {
+    const model = find(id);
+    await model.complete();
     return model;
   }
 
   // A page never takes a widget away, so nothing is ever aborted, and the clean-up functions that widgets return
   // have no occasion to run.
   const signal = new AbortController().signal;
-
-  /** @template T @param {(key: any) => T} make @returns {(key: any) => T} the same, made once a key */
-  const once = (make) => {
-    const made = new Map();
-    return (key) => (made.has(key) ? made.get(key) : made.set(key, make(key)).get(key));
-  };
 
   const importSource = once((/** @type {string} */ source) =>
     import(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))));
@@ -128,11 +168,19 @@
   async function mount(id, el) {
     let name = "here";
     try {
-      const model = await getModel(id);
+      const model = find(id);
       const { model_module: from, model_name: kind } = model.saved;
       name = (model.get("_anywidget_id") ?? kind).split(".").pop();
       if (from === "anywidget") {
         if (model.get("_css")) addStyle(model.get("_css"));
+        if (model.waits) {
+          // The widget's own style says how much room it will take.
+          note(el, "loading", "Loading\u2026");
+          el.dataset.widgetLoading = name;
+          await model.complete();
+          el.replaceChildren();
+          delete el.dataset.widgetLoading;
+        }
         const widget = await initialized(model);
         await widget.render?.({ model, el, signal });
       } else if (from === "@jupyter-widgets/controls" && (kind === "VBoxModel" || kind === "HBoxModel")) {
@@ -146,6 +194,7 @@
       el.dataset.widgetMounted = "true";
     } catch (error) {
       console.error(error);
+      delete el.dataset.widgetLoading;
       note(el, "error", `The widget ${name} could not be shown: ${error instanceof Error ? error.message : error}`);
     }
   }

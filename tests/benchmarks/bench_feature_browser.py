@@ -1,0 +1,89 @@
+"""How long the feature browser takes with 1,024 features: until it is ready, to answer a search, and to open a card.
+
+    .venv/bin/python tests/benchmarks/bench_feature_browser.py       # on a machine that does nothing else
+
+Ready is measured from the browser's own start of the navigation until every widget is mounted, over http and from the disk,
+on a page whose data stands in scripts of their own, as the book's build leaves them. A search or a step in the list is
+measured from the event until the page is laid out anew, from within the page, so that the time of the tool that drives the
+browser is not in it.
+"""
+
+import functools
+import http.server
+import statistics
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+from playwright.sync_api import sync_playwright
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "browser"), str(TESTS.parent / "book" / "_published")]
+
+import chromium  # noqa: E402
+import published  # noqa: E402
+from conftest import ARGUMENTS, QuietHandler  # noqa: E402
+from made_cards import cards  # noqa: E402
+from saelib.widgets import FeatureBrowser, save_html  # noqa: E402
+
+COUNT, TIMES = 1024, 9
+READY = """() => new Promise((resolve) => {
+    const look = () => (document.documentElement.dataset.widgetHost === "ready" ? resolve(performance.now()) : setTimeout(look, 1));
+    look();
+})"""
+SEARCH = """queries => queries.map((query) => {
+    const field = document.querySelector("input[type=search]");
+    const start = performance.now();
+    field.value = query;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+})"""
+STEP = """keys => keys.map((key) => {
+    const list = document.querySelector(".sae-list");
+    const start = performance.now();
+    list.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+})"""
+QUERIES = ["d", "do", "doc", "docs", "docstring", "", "self", "the word", "sign =", "#301", "e", "zzz", "if", "return"]
+
+
+def tell(what: str, times: list[float]) -> None:
+    print(f"{what:34} median {statistics.median(times):6.1f} ms, longest {max(times):6.1f}")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        widget = FeatureBrowser(cards(COUNT))
+        page = save_html(widget, folder / "page.html")
+        published.move_buffers(SimpleNamespace(outdir=folder), None)
+        save_html(widget, folder / "own.html")  # which stays one file
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=name))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        http_page = f"http://127.0.0.1:{server.server_port}/page.html"
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium.find(), args=[*ARGUMENTS, "--no-sandbox"])
+            for what, address in {"http": http_page, "disk": page.as_uri(), "one file": (folder / "own.html").as_uri()}.items():
+                times = []
+                for _ in range(TIMES):
+                    tab = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+                    tab.goto(address, wait_until="commit")
+                    times.append(tab.evaluate(READY))
+                    tab.context.close()
+                tell(f"ready, {what}", times)
+            tab = browser.new_page(viewport={"width": 1280, "height": 900})
+            tab.goto(http_page)
+            tab.evaluate(READY)
+            tell("a search", tab.evaluate(SEARCH, 5 * QUERIES))
+            tab.evaluate(SEARCH, [""])
+            tell("the next feature", tab.evaluate(STEP, ["Home", *40 * ["ArrowDown"], "End", *40 * ["PageUp"]]))
+            browser.close()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,530 @@
+"""The feature browser: what all explorables promise, its list, its cards against the data, and the page of its own."""
+
+import json
+import re
+
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from made_cards import cards
+from pages import ROOT, settle
+from playwright.sync_api import expect
+from saelib.interpret import MISSED
+from saelib.widgets import FeatureBrowser, Superposition, save_html
+from test_explorables import (
+    published,
+    readout,
+    test_a_screen_reader_is_told_once_when_the_reader_pauses,
+    test_every_control_is_reached_by_tab_and_changes_the_picture,
+    test_what_can_be_dragged_or_chosen_changes_the_picture,
+)
+from test_new_explorables import PHONE, WIDE
+
+__all__ = [
+    "published", "test_a_screen_reader_is_told_once_when_the_reader_pauses",
+    "test_every_control_is_reached_by_tab_and_changes_the_picture", "test_what_can_be_dragged_or_chosen_changes_the_picture",
+]  # fmt: skip
+COUNT = 150
+# Of each token of each example: the text, the shade as the style says it, the colour that comes of it, and its words.
+TOKENS = """all => all.map((text) => [...text.children].map((token) => [
+    token.textContent, Number(token.style.getPropertyValue("--share")), getComputedStyle(token).backgroundColor, token.ariaLabel,
+    token.classList.contains("sae-focus")]))"""
+
+
+@pytest.fixture(scope="module")
+def made():
+    return cards(COUNT)
+
+
+@pytest.fixture(scope="module")
+def widget(made):
+    return FeatureBrowser(made)
+
+
+@pytest.fixture(scope="module")
+def address(widget, serve, tmp_path_factory):
+    """Where a page with nothing but the explorable stands."""
+    folder = tmp_path_factory.mktemp("features")
+    save_html(widget, folder / "page.html")
+    return f"{serve(folder)}/page.html"
+
+
+@pytest.fixture
+def explorables(page, address):
+    """A function that opens the page in a fresh profile and gives it and its only explorable."""
+    opened = []
+
+    def open_page(hash="", **options):
+        opened.append(page(f"{address}{hash}", **options))
+        settle(opened[-1].page)
+        return opened[-1].page, opened[-1].page.locator("section.sae-explorable").all()
+
+    yield open_page
+    assert [one.problems + one.foreign for one in opened] == [[]] * len(opened)
+
+
+@pytest.fixture
+def browser_of(explorables):
+    """The same with the list's parts by name."""
+
+    def open_page(hash="", **options):
+        tab, (explorable,) = explorables(hash, **options)
+        return tab, explorable, explorable.get_by_role("listbox", name="Features")
+
+    return open_page
+
+
+def rows(listing) -> list[int]:
+    """The features of the rows that are there, from top to bottom."""
+    found = listing.locator(".sae-feature").evaluate_all(
+        "all => all.map((row) => [Number(row.ariaPosInSet), row.textContent.match(/#(\\d+)/)[1]]).sort((a, b) => a[0] - b[0])"
+    )
+    return [int(number) for _, number in found]
+
+
+def size(listing) -> int:
+    row = listing.locator(".sae-feature").first
+    return int(row.get_attribute("aria-setsize")) if row.count() else 0
+
+
+def opened(explorable) -> int:
+    return int(re.search(r"Open: #(\d+)", readout(explorable))[1])
+
+
+def best(made, key=lambda card: -1 if card.label is None else card.f1):
+    """The features in the order of the list: those alike by their numbers."""
+    return [card.feature for card in sorted(made, key=lambda card: (-float(f"{key(card):.4g}"), card.feature))]
+
+
+def text_of(card) -> str:
+    """What a search for words looks through."""
+    own = [text.tokens[text.focus] for text in card.examples if text.quantile != MISSED]
+    return "\0".join([card.label or "", *(token for token, _ in card.promoted), *own]).lower()
+
+
+def test_the_page_unpacks_what_python_packed(made, widget, page):
+    tab = page("about:blank").page
+    source = (ROOT / "saelib" / "widgets" / "feature_cards.js").read_text(encoding="utf-8")
+    found = json.loads(
+        tab.evaluate(
+            # The bytes do not begin where their memory does.
+            """async ([source, table, texts]) => {
+                const { unpack } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+                const view = (bytes) => new DataView(Uint8Array.from([0, 0, 0, ...bytes]).buffer, 3);
+                const { tokens, cards } = unpack(view(table), view(texts));
+                return JSON.stringify(cards.map((card) => ({ ...card,
+                    promoted: card.promoted.map(([token, change]) => [tokens[token], change]),
+                    examples: card.examples.map((one) => ({ ...one, tokens: one.tokens.map((token) => tokens[token]), levels: [...one.levels] })) })));
+            }""",
+            [source, list(widget.table), list(widget.texts)],
+        )
+    )
+    assert len(found) == COUNT
+    for there, card in zip(found, made):
+        for name in ("feature", "label"):
+            assert there[name] == getattr(card, name)
+        for name in (
+            "density",
+            "maximum",
+            *(() if card.label is None else ("f1", "precision", "recall", "auroc", "threshold")),
+        ):
+            assert there[name] == pytest.approx(getattr(card, name), rel=1e-3)
+        assert there["histogram"] == card.histogram.tolist() and there["promoted"] == [[*pair] for pair in card.promoted]
+        assert (there["effect"] is None) == (card.effect is None)
+        for text, example in zip(there["examples"], card.examples, strict=True):
+            assert (text["tokens"], text["focus"], text["quantile"]) == (list(example.tokens), example.focus, example.quantile)
+            levels = torch.tensor(text["levels"]) / 255 * card.maximum
+            torch.testing.assert_close(levels, example.activations, rtol=0, atol=card.maximum / 255)
+
+
+# The list.
+
+
+def test_it_opens_at_the_feature_with_the_highest_f1(made, browser_of):
+    _, explorable, listing = browser_of()
+    order = best(made)
+    assert opened(explorable) == order[0]
+    there = rows(listing)
+    assert there == order[: len(there)] and len(there) < 40 and size(listing) == COUNT
+    expect(listing.get_by_role("option", selected=True)).to_contain_text(f"#{order[0]} ")
+    assert listing.get_attribute("aria-activedescendant") == listing.get_by_role("option", selected=True).get_attribute("id")
+
+
+@pytest.mark.parametrize(
+    "name, key",
+    [
+        ("density", lambda card: card.density),
+        ("effect", lambda card: -9 if card.effect is None else card.effect.loss_on),
+        ("number", lambda card: -card.feature),
+        ("F1", lambda card: -1 if card.label is None else card.f1),
+    ],
+)
+def test_it_sorts(made, browser_of, name, key):
+    _, explorable, listing = browser_of("#among=1.0.0.9" if name == "F1" else "")
+    explorable.get_by_role("radio", name=name).check()
+    listing.evaluate("list => { list.scrollTop = 0; }")
+    expect(listing.locator(".sae-feature").first).to_contain_text(f"#{best(made, key)[0]} ")
+    there = [number for number in rows(listing) if number != opened(explorable)]
+    assert there == [feature for feature in best(made, key) if feature != opened(explorable)][: len(there)]
+    assert readout(explorable).startswith(f"All {COUNT} features, by {name}.")
+    # And at its end is what has no such number.
+    listing.evaluate("list => { list.scrollTop = 1e6; }")
+    expect(listing.locator(f"[aria-posinset='{COUNT}']")).to_contain_text(f"#{best(made, key)[-1]} ")
+
+
+@pytest.mark.parametrize(
+    "query", ["docstring", "DOCstring", "self", "the word", "word the self", "#22", "22", "sign =", "zzz", "#2"]
+)
+def test_it_finds(made, browser_of, query):
+    _, explorable, listing = browser_of("#among=3.0.0.9")
+    explorable.get_by_role("searchbox", name="Search").fill(query)
+
+    def fits(card, word):
+        number = str(card.feature)
+        return word == f"#{number}" if re.fullmatch(r"#\d+", word) else word in text_of(card) or word == number
+
+    wanted = [card.feature for card in made if all(fits(card, word) for word in query.lower().split())]
+    assert size(listing) == len(wanted)
+    there = rows(listing)
+    assert there[:8] == wanted[:8]
+    assert readout(explorable).startswith(f"{len(wanted)} of {COUNT} features, with “{query}”, by number.")
+    assert (len(wanted) == 0) == (query in ("zzz", "#2"))
+    assert ("Ask for less" in readout(explorable)) == (len(wanted) == 0)
+
+
+def test_it_filters(made, browser_of):
+    _, explorable, listing = browser_of()
+    explorable.get_by_role("slider", name="F1 at least").fill("14")
+    wanted = [card.feature for card in made if card.label is not None and card.f1 >= 0.7]
+    assert size(listing) == len(wanted) and 0 < len(wanted) < COUNT
+    explorable.get_by_role("combobox", name=re.compile("at least")).select_option("0.3%")
+    explorable.get_by_role("combobox", name=re.compile("at most")).select_option("1%")
+    wanted = {card.feature for card in made if card.label is not None and card.f1 >= 0.7 and 0.003 <= card.density <= 0.01}
+    assert 0 < len(wanted) == size(listing)
+    assert "F1 at least 0.70, on for 0.3% or more, on for 1% or less" in readout(explorable)
+    assert set(rows(listing)) <= wanted
+
+
+def test_the_keys_walk_through_the_list(made, browser_of):
+    tab, explorable, listing = browser_of()
+    order = best(made)
+    listing.focus()
+    steps = [
+        ("ArrowDown", 1),
+        ("ArrowDown", 2),
+        ("ArrowUp", 1),
+        ("End", COUNT - 1),
+        ("ArrowDown", COUNT - 1),
+        ("Home", 0),
+        ("ArrowUp", 0),
+    ]
+    for key, place in steps:
+        tab.keyboard.press(key)
+        assert opened(explorable) == order[place], key
+        row = listing.get_by_role("option", selected=True)
+        assert row.get_attribute("aria-posinset") == str(place + 1)
+        # It is seen: whole, and within the list.
+        box, frame = row.bounding_box(), listing.bounding_box()
+        assert frame["y"] - 2 <= box["y"] and box["y"] + box["height"] <= frame["y"] + frame["height"] + 2
+    tab.keyboard.press("PageDown")
+    page_down = order.index(opened(explorable))
+    assert 3 < page_down < 20
+    tab.keyboard.press("PageUp")
+    assert opened(explorable) == order[0]
+    # With a filter that the open one does not pass, the keys begin at the top.
+    explorable.get_by_role("searchbox").fill("docstring")
+    listing.focus()
+    tab.keyboard.press("ArrowDown")
+    assert opened(explorable) == rows(listing)[0]
+    # And from the search on into what it found.
+    explorable.get_by_role("searchbox").fill("word")
+    tab.keyboard.press("Enter")
+    assert opened(explorable) == rows(listing)[0]
+    tab.keyboard.press("ArrowDown")
+    expect(listing).to_be_focused()
+    tab.keyboard.press("ArrowDown")
+    assert opened(explorable) == rows(listing)[1]
+
+
+def test_a_click_opens_a_feature_wherever_the_list_is_scrolled_to(made, browser_of):
+    _, explorable, listing = browser_of()
+    listing.evaluate("list => { list.scrollTop = 2345; }")
+    row = listing.locator("[aria-posinset='50']")
+    row.click()
+    assert opened(explorable) == best(made)[49]
+    expect(listing.get_by_role("option", selected=True)).to_have_attribute("aria-posinset", "50")
+
+
+def test_the_open_feature_is_there_for_a_screen_reader_wherever_the_list_is_scrolled_to(browser_of):
+    _, explorable, listing = browser_of()
+    for place in (2345, 1e6):
+        listing.evaluate("(list, place) => { list.scrollTop = place; }", place)
+        expect(listing.locator("[aria-posinset='1']")).to_have_id(listing.get_attribute("aria-activedescendant"))
+        expect(listing.locator("[aria-posinset='2']")).to_have_count(0)
+    explorable.get_by_role("searchbox").fill("zzz")
+    assert listing.get_attribute("aria-activedescendant") is None
+
+
+# The address.
+
+
+def test_a_link_opens_its_feature(made, browser_of):
+    tab, explorable, listing = browser_of("#feature=22")
+    assert opened(explorable) == 22
+    tab.evaluate("location.hash = '#feature=43'")
+    expect(explorable.locator(".sae-headline")).to_have_text(made[14].label)
+    assert opened(explorable) == 43
+    expect(listing.get_by_role("option", selected=True)).to_contain_text("#43 ")
+    length = tab.evaluate("history.length")
+    listing.locator(".sae-feature").nth(2).click()
+    assert tab.evaluate("location.hash") == f"#feature={opened(explorable)}" and tab.evaluate("history.length") == length
+    tab.evaluate("location.hash = '#find=docstring'")
+    expect(explorable.get_by_role("searchbox")).to_have_value("docstring")
+    assert readout(explorable).startswith("1 of")
+
+
+def test_a_link_leads_to_the_browser_where_a_page_is_long(explorables, page, address):
+    tab, (explorable,) = explorables(viewport={"width": 800, "height": 600})
+    tab.evaluate(
+        "document.body.prepend(Object.assign(document.createElement('div'), { style: 'height: 3000px' })); scrollTo(0, 0)"
+    )
+    tab.evaluate("location.hash = '#feature=43'")
+    tab.wait_for_function("scrollY > 1000")
+
+
+def test_the_address_brings_back_what_was_seen(explorables):
+    tab, (explorable,) = explorables()
+    before = readout(explorable)
+    explorable.get_by_role("slider").fill("8")
+    explorable.get_by_role("radio", name="density").check()
+    explorable.get_by_role("combobox").last.select_option("10%")
+    explorable.get_by_role("searchbox").fill("the word")
+    explorable.get_by_role("listbox", name="Features").focus()
+    for key in ("Home", "ArrowDown"):
+        tab.keyboard.press(key)
+    there, found = readout(explorable), explorable.locator(".sae-found").inner_text()
+    assert there != before
+    _, (again,) = explorables(tab.evaluate("location.hash"))
+    assert readout(again) == there and again.locator(".sae-found").inner_text() == found
+    assert (
+        again.get_by_role("radio", name="density").is_checked() and again.get_by_role("searchbox").input_value() == "the word"
+    )
+
+
+@pytest.mark.parametrize(
+    "hash",
+    [
+        "#feature=2",
+        "#feature=x",
+        "#feature=",
+        "#feature=1.2",
+        "#feature=-1",
+        "#feature=99999",
+        "#among=9.0.0.9",
+        "#among=0.21.0.9",
+        "#among=1",
+        "#summary",
+    ],
+)
+def test_an_address_that_fits_nothing_changes_nothing(explorables, hash):
+    tab, (start,) = explorables()
+    words = readout(start)
+    tab.evaluate("hash => { location.hash = hash; }", hash)
+    assert readout(start) == words
+    _, (again,) = explorables(hash)
+    assert readout(again) == words
+
+
+def test_a_key_that_is_held_down_writes_the_address_once(made, browser_of):
+    tab, explorable, listing = browser_of()
+    listing.evaluate("""list => {
+        window.written = 0;
+        const replace = history.replaceState.bind(history);
+        history.replaceState = (...all) => { written++; replace(...all); };
+        for (let i = 0; i < 60; i++) list.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", repeat: i > 0 }));
+    }""")
+    assert opened(explorable) == best(made)[60]
+    tab.wait_for_function(f"location.hash === '#feature={best(made)[60]}'")
+    assert tab.evaluate("written") == 2
+
+
+# The card.
+
+
+def symbols(text: str) -> str:
+    """A token as it stands in a text, without the line breaks that only lay it out."""
+    return re.sub(r"[\s·]", "", text)
+
+
+def alpha(colour: str) -> float:
+    """How much of it there is, of "rgba(...)" and of "color(srgb r g b / a)"."""
+    numbers = [float(number) for number in re.findall(r"[\d.]+(?:e-?\d+)?", colour.replace("srgb", ""))]
+    return numbers[3] if len(numbers) > 3 else 1.0
+
+
+@pytest.mark.parametrize("scheme, full", [("light", 0.85), ("dark", 0.58)])
+@pytest.mark.parametrize("place", [0, 1, 8, 6, 10, 149])
+def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
+    card = made[place]
+    _, explorable, _ = browser_of(f"#feature={card.feature}", color_scheme=scheme)
+    sheet = explorable.locator(".sae-card")
+    words = sheet.inner_text()
+    drawn = sheet.locator(".sae-text").evaluate_all(TOKENS)
+    assert len(drawn) == len(card.examples)
+    for tokens, example in zip(drawn, card.examples):
+        assert "".join(symbols(text) for text, *_ in tokens).replace("⏎", "") == re.sub(r"\s", "", "".join(example.tokens))
+        assert [text.count("⏎") for text, *_ in tokens] == [token.count("\n") for token in example.tokens]
+        assert [focus for *_, focus in tokens].index(True) == example.focus and sum(focus for *_, focus in tokens) == 1
+        for (_, share, colour, said, _), activation in zip(tokens, example.activations.tolist()):
+            assert abs(share - activation / card.maximum) <= 1 / 255
+            assert abs(alpha(colour) - (full * (0.1 + 0.9 * share) if activation > 0 else 0)) < 0.005
+            strength = re.search(r": on at ([\d.]+), [\d.]+% of its strongest$", said)
+            assert (strength is None) == (activation == 0) == said.endswith(": off")
+            assert strength is None or abs(float(strength[1]) - activation) <= card.maximum / 255 + 0.005
+    margins = sheet.locator(".sae-margin").all_inner_texts()
+    for margin, example in zip(margins, card.examples, strict=True):
+        assert abs(float(margin.split()[0]) - example.activations[example.focus]) <= card.maximum / 255 + 0.005
+    groups = sheet.locator(".sae-examples .sae-label").all_inner_texts()
+    assert (
+        groups
+        == ["Strongest", "Across its range", "Weakest", "Off though the label holds"][
+            : 3 + (card.examples[-1].quantile == MISSED)
+        ]
+    )
+    assert [margin.split("\n")[-1] for margin in margins[3:6]] == ["8th tenth", "6th tenth", "4th tenth"]
+
+    pushes = [*card.promoted, *card.suppressed]
+    numbers = [float(text.replace("−", "-")) for text in sheet.locator(".sae-pushes .sae-number").all_inner_texts()]
+    assert numbers == pytest.approx([change for _, change in pushes], abs=0.0051)
+    shown = sheet.locator(".sae-push").evaluate_all("all => all.map((bar) => Number(bar.style.getPropertyValue('--share')))")
+    assert shown == pytest.approx([abs(change) / max(abs(change) for _, change in pushes) for _, change in pushes], abs=1e-3)
+    assert sheet.locator(".sae-taken").count() == len(card.suppressed)
+
+    on = float(re.search(r"On for ([\d.]+)% of all tokens", words)[1])
+    assert on == pytest.approx(100 * card.density, rel=0.05)
+    if card.label is None:
+        assert "no label fits" in words and sheet.locator(".sae-scores").count() == 0
+    else:
+        assert sheet.locator(".sae-headline").inner_text() == card.label
+        right, held = map(
+            float,
+            re.search(
+                r"When it is on.*?, ([\d.]+) of 100 tokens carry .* Of all tokens that carry it, the brick is on.*? for ([\d.]+) of 100", words
+            ).groups(),
+        )
+        assert abs(right - 100 * card.precision) < 0.51 and abs(held - 100 * card.recall) < 0.51
+        assert ("on at more than 0.10" in words) == (card.threshold > 0)
+        scores = [float(text) for text in sheet.locator(".sae-scores strong").all_inner_texts()]
+        assert scores == pytest.approx([card.f1, card.precision, card.recall, card.auroc], abs=0.0051)
+    if card.effect is None:
+        assert "Not measured" in words
+    else:
+        rise, other = re.search(r"rises by ([\d.]+) nats where the brick is on, and elsewhere it (.*)\.", words).groups()
+        assert float(rise) == pytest.approx(card.effect.loss_on, rel=0.05)
+        direction, nats = ("falls", other) if "falls" in other else ("rises", other)
+        assert float(re.search(r"[\d.]+", nats)[0]) == pytest.approx(abs(card.effect.loss_elsewhere), rel=0.05, abs=1e-9)
+        assert (direction == "falls") == (card.effect.loss_elsewhere < 0)
+        changes = [
+            tuple(map(float, re.findall(r"[\d.]+", text)))
+            for text in sheet.locator(".sae-changes .sae-number").all_inner_texts()
+        ]
+        assert [value for pair in changes for value in pair] == pytest.approx(
+            [100 * value for _, *pair in card.effect.changed for value in pair], rel=0.05
+        )
+    chart = sheet.get_by_role("img", name=re.compile("How strongly it is on"))
+    counts = card.histogram.tolist()
+    assert f"of {int(sum(counts)):,} token" in chart.get_attribute("aria-label")
+    columns = chart.locator("rect.sae-column")
+    assert columns.count() == sum(count > 0 for count in counts)
+    heights = dict(
+        zip([count for count in counts if count], columns.evaluate_all("all => all.map((bar) => bar.height.baseVal.value)"))
+    )
+    assert [height for _, height in sorted(heights.items())] == sorted(heights.values())
+    assert chart.locator("line.sae-threshold").count() == (card.label is not None and card.threshold > 0)
+
+
+def test_the_brick_is_on_as_strongly_as_at_the_token_that_is_looked_at(made, browser_of):
+    card = made[0]
+    tab, explorable, _ = browser_of("#feature=1")
+    brick = explorable.locator(".sae-head .sae-brick")
+    strongest = card.examples[0].activations[card.examples[0].focus].item()
+
+    def strength() -> float:
+        on = re.search(r"on at ([\d.]+)", brick.get_attribute("aria-label"))
+        return float(on[1]) if on else 0.0
+
+    assert strength() == pytest.approx(strongest, abs=0.01)
+    text = explorable.get_by_role("listbox", name="Example 4")
+    off = next(
+        i for i, value in enumerate(card.examples[3].activations.tolist()) if value == 0 and card.examples[3].tokens[i].strip()
+    )
+    text.locator(".sae-text > span, :scope > span").nth(off).hover()
+    assert strength() == 0 and "off" in explorable.locator(".sae-told").inner_text()
+    explorable.locator(".sae-headline").hover()
+    assert strength() == pytest.approx(strongest, abs=0.01)
+    # The same by keys, from the token that the example was chosen for.
+    tab.keyboard.press("Tab")
+    while tab.evaluate("document.activeElement.ariaLabel") != text.get_attribute("aria-label"):
+        tab.keyboard.press("Tab")
+    values = card.examples[3].activations.tolist()
+    at = card.examples[3].focus
+    for key, step in [
+        (None, 0),
+        ("ArrowRight", 1),
+        ("ArrowLeft", -1),
+        ("ArrowLeft", -1),
+        ("Home", -99),
+        ("End", 99),
+        ("ArrowRight", 1),
+    ]:
+        if key:
+            tab.keyboard.press(key)
+        at = max(0, min(len(values) - 1, at + step))
+        assert strength() == pytest.approx(values[at], abs=card.maximum / 255 + 0.005)
+        assert text.get_attribute("aria-activedescendant") == text.get_by_role("option").nth(at).get_attribute("id")
+
+
+# The page.
+
+
+@pytest.mark.parametrize("options", [WIDE, PHONE, {**PHONE, "color_scheme": "light"}, {**WIDE, "color_scheme": "dark"}])
+def test_it_fits_the_window_and_bars_nobody(page, address, options):
+    opened = page(address, **options)
+    tab = opened.page
+    settle(tab)
+    assert tab.evaluate("document.documentElement.dataset.theme") == options["color_scheme"]
+    for query in ("", "docstring", "zzz"):
+        tab.get_by_role("searchbox").fill(query)
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        tab.wait_for_function("document.getAnimations().length === 0")
+        found = Axe().run(tab).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert opened.problems == [] and opened.foreign == []
+
+
+def test_nothing_moves_by_itself_and_print_shows_the_card_without_the_list(browser_of):
+    tab, explorable, listing = browser_of(reduced_motion="reduce")
+    explorable.get_by_role("searchbox").fill("word")
+    assert tab.evaluate("document.getAnimations().length") == 0
+    tab.emulate_media(media="print")
+    expect(listing).to_be_hidden()
+    expect(explorable.locator(".sae-text").last).to_be_visible()
+
+
+def test_a_page_of_its_own_works_from_the_disk(page, widget, tmp_path):
+    for made, name in ((widget, "features.html"), (Superposition(), "planes.html")):
+        opened = page(save_html(made, tmp_path / name).as_uri() + "#feature=22")
+        settle(opened.page)
+        expect(opened.page.locator("section.sae-explorable")).to_be_visible()
+        assert opened.page.title() == made.title and opened.problems == [] and opened.foreign == []
+    assert "#22" in page((tmp_path / "features.html").as_uri() + "#feature=22").page.locator(".sae-readout").inner_text()
+
+
+@pytest.mark.parametrize("options", [WIDE, PHONE])
+def test_the_room_that_is_kept_for_it_is_about_as_high_as_it_is(page, address, widget, options):
+    tab = page(address, **options).page
+    settle(tab)
+    height = tab.locator("section.sae-explorable").bounding_box()["height"]
+    tab.evaluate("document.querySelector('main').innerHTML = '<div data-widget-loading=\"FeatureBrowser\">Loading…</div>'")
+    kept = tab.locator("[data-widget-loading]").bounding_box()["height"]
+    assert 0.85 < kept / height < 1.15
