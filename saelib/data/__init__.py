@@ -5,7 +5,9 @@
     photos         photographs, and small patches of them
     faces          a hundred small faces
     planted        examples made from features that are known
+    python_files   Python's own standard library as text, split by file
     python_labels  what every character of Python source is
+    tokens         text cut into tokens, and tokens in windows
 
 It uses only `checks` and `streams`; what reads pictures and tables is imported by the function that needs it.
 """
@@ -15,10 +17,12 @@ from .digits import Pictures, digits
 from .faces import faces
 from .photos import PHOTOS, from_patches, gray, patches, photo, photo_patches
 from .planted import World, WorldBatches, planted
+from .python_files import PythonFile, python_files
 from .python_labels import LABELS, label_characters, label_tokens
+from .tokens import Tokens, tokenize_files, train_tokenizer, windows
 
 __all__ = [
-    "LABELS", "PHOTOS", "Cats", "Pictures", "World", "WorldBatches",
+    "LABELS", "PHOTOS", "Cats", "Pictures", "PythonFile", "Tokens", "World", "WorldBatches",
     "cartoon_cats", "digits", "faces", "from_patches", "gray", "label_characters", "label_tokens", "patches", "photo",
-    "photo_patches", "planted",
+    "photo_patches", "planted", "python_files", "tokenize_files", "train_tokenizer", "windows",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+#: The labels of `label_characters`, by name, in its order, with a sentence on which characters have each.
 LABELS: dict[str, str] = {
     # text that is not code
     "inside a docstring": "Between the quotes of a docstring: a string that begins the body of a file, class or function.",

@@ -1,0 +1,88 @@
+"""Text cut into tokens by a byte-level BPE, and tokens laid out in windows for a model that sees so many at a time."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import checks
+from .python_files import PythonFile
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+FILE = "<|file|>"  # stands before each file; number 0
+
+
+class Tokens(NamedTuple):
+    """Some files as one row of tokens.
+
+    ids: (n,) int64, each token's number; spans: (n, 2) int64, where it begins and ends in its file's text, in characters
+    (a character of several bytes may be in several tokens); file: (n,) int64, which file it is from.
+    """
+
+    ids: Tensor
+    spans: Tensor
+    file: Tensor
+
+    def following(self) -> tuple[Tensor, Tensor]:
+        """For every token the number of the next one, (n,) int64, and whether there is one in its file, (n,) bool."""
+        there = torch.zeros(len(self.ids), dtype=torch.bool)
+        there[:-1] = self.file[1:] == self.file[:-1]
+        return self.ids.roll(-1), there
+
+
+def train_tokenizer(files: Sequence[PythonFile], n_tokens: int) -> "Tokenizer":
+    """A byte-level BPE of `n_tokens` tokens, from the texts of `files` (Sennrich et al., 2016; Radford et al., 2019).
+
+    Any text can be written with it, for every byte is a token of its own; the other tokens are the frequent pairs of tokens,
+    joined again and again. Raises ValueError for fewer tokens than the bytes and the mark before a file take, 257.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    checks.count("n_tokens", n_tokens, least=257)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=n_tokens, special_tokens=[FILE], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator((file.text for file in files), trainer)
+    return tokenizer
+
+
+def tokenize_files(files: Sequence[PythonFile], tokenizer: "Tokenizer") -> Tokens:
+    """The texts of `files` as tokens, each file's after the mark `FILE`. Raises ValueError where there are no files."""
+    if not len(files):
+        raise ValueError("files is empty; expected at least one")
+    ids, spans, file = [], [], []
+    for number, encoded in enumerate(tokenizer.encode_batch([file.text for file in files], add_special_tokens=False)):
+        ids.append(torch.tensor([tokenizer.token_to_id(FILE), *encoded.ids]))
+        spans.append(torch.tensor([(0, 0), *encoded.offsets]))
+        file.append(torch.full((len(encoded.ids) + 1,), number))
+    return Tokens(torch.cat(ids), torch.cat(spans), torch.cat(file))
+
+
+def windows(tokens: Tokens, context: int, size: int = 16) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Each token once, with at least half a `context` of its file before it, or all of it from the file's beginning.
+
+    Yields, `size` windows at a time: inputs (w, context) int64, the tokens of the windows (after a file's end, anything);
+    keep (w, context) bool, the places that count; and where (m,) int64, which tokens these are, in the order of
+    inputs[keep]. A window begins half a context after the one before it, and of its tokens only the later half counts.
+    Raises ValueError for a context below 2, or a size below 1.
+    """
+    half = checks.count("context", context, least=2) // 2
+    checks.count("size", size)
+    starts, ends, first = [], [], []
+    bounds = [0, *(tokens.file.diff().nonzero().ravel() + 1).tolist(), len(tokens.ids)]
+    for begin, end in zip(bounds, bounds[1:]):
+        for start in range(begin, max(end - half, begin + 1), half):
+            starts.append(start)
+            ends.append(end)
+            first.append(start if start == begin else start + half)
+    for at in range(0, len(starts), size):
+        start, end, least = (torch.tensor(part[at : at + size])[:, None] for part in (starts, ends, first))
+        place = start + torch.arange(context)
+        keep = (place >= least) & (place < torch.minimum(end, start + 2 * half))
+        yield tokens.ids[place.clamp(max=len(tokens.ids) - 1)], keep, place[keep]

@@ -1,0 +1,168 @@
+"""A small GPT, to be read in one sitting: tokens in, the odds of the next token out.
+
+Every token is a list of `d_model` numbers, the residual stream, that walks through the blocks. Each block only adds to it:
+first what attention fetches from earlier tokens, then what the MLP makes of the token by itself (Radford et al., 2019;
+Vaswani et al., 2017; for the stream, Elhage et al., 2021). At the end the stream is compared with each token's own vector.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import checks, files
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SHIPPED = Path(__file__).parent / "weights"  # the book's own GPT, with its tokenizer and its model card
+
+
+class GPT(nn.Module):
+    """A GPT with pre-norm blocks and rotary positions, its first weights drawn from `seed`.
+
+    Args: n_tokens, how many different tokens there are; d_model, numbers in the residual stream; n_layers, blocks; n_heads,
+    heads of attention in each; context, the most tokens that it looks at.
+    Parts, by the names under which `activations` finds them: "embed"; "blocks.0" and so on, whose output is the
+    residual stream after that block; in it "attention" and "mlp", and "mlp.neurons"; "norm"; "unembed".
+    Raises ValueError for a number below 1, or heads that do not share d_model evenly, in an even number of numbers each.
+    """
+
+    def __init__(self, n_tokens: int, d_model: int, n_layers: int, n_heads: int, context: int, *, seed: int = 0):
+        super().__init__()
+        self.settings = {
+            name: checks.count(name, value)
+            for name, value in dict(
+                n_tokens=n_tokens, d_model=d_model, n_layers=n_layers, n_heads=n_heads, context=context
+            ).items()
+        }
+        if d_model % (2 * n_heads):
+            raise ValueError(f"n_heads is {n_heads!r}; expected 2 * n_heads to divide d_model = {d_model}")
+        self.context = context
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(checks.seed(seed))
+            self.embed = nn.Embedding(n_tokens, d_model)
+            self.blocks = nn.ModuleList(Block(d_model, n_heads, context) for _ in range(n_layers))
+            self.norm = nn.RMSNorm(d_model)
+            self.unembed = nn.Linear(d_model, n_tokens, bias=False)
+            self.unembed.weight = self.embed.weight  # what a token looks like going in is what it looks like coming out
+            for name, weight in self.named_parameters():
+                if weight.ndim == 2:
+                    # What writes into the stream starts small, so that the stream of a deep stack does too.
+                    depth = (2 * n_layers) ** -0.5 if name.endswith("write.weight") else 1.0
+                    nn.init.normal_(weight, std=0.02 * depth)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens (n, t) int64, t at most `context`, to logits (n, t, n_tokens): what may come after each of them.
+
+        Raises ValueError for tokens of another shape.
+        """
+        if tokens.ndim != 2 or not 1 <= tokens.shape[1] <= self.context:
+            raise ValueError(f"tokens has shape {tuple(tokens.shape)}; expected (n, t) with t from 1 to context = {self.context}")
+        stream = self.embed(tokens)
+        for block in self.blocks:
+            stream = block(stream)
+        return self.unembed(self.norm(stream))
+
+
+class Block(nn.Module):
+    """The stream (n, t, d_model) and what attention and the MLP add to it."""
+
+    def __init__(self, d_model: int, n_heads: int, context: int):
+        super().__init__()
+        self.norm_1, self.attention = nn.RMSNorm(d_model), Attention(d_model, n_heads, context)
+        self.norm_2, self.mlp = nn.RMSNorm(d_model), MLP(d_model)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        stream = stream + self.attention(self.norm_1(stream))
+        return stream + self.mlp(self.norm_2(stream))
+
+
+class Attention(nn.Module):
+    """Each token asks (query) the tokens up to itself (key), and takes a mixture of what they offer (value)."""
+
+    def __init__(self, d_model: int, n_heads: int, context: int):
+        super().__init__()
+        self.n_heads = n_heads
+        self.read = nn.Linear(d_model, 3 * d_model, bias=False)
+        self.write = nn.Linear(d_model, d_model, bias=False)
+        angle = torch.outer(torch.arange(context), 10_000 ** -torch.linspace(0, 1, d_model // n_heads // 2))
+        self.register_buffer("turn", torch.stack([angle.cos(), angle.sin()]), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, t, d_model = x.shape
+        query, key, value = self.read(x).view(n, t, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        fetched = F.scaled_dot_product_attention(self._rotate(query), self._rotate(key), value, is_causal=True)
+        return self.write(fetched.transpose(1, 2).reshape(n, t, d_model))
+
+    def _rotate(self, x: Tensor) -> Tensor:
+        """Turn pairs of numbers by angles that grow with the position, so that query times key knows how far apart two
+        tokens are, and nothing else of where they stand (Su et al., 2021)."""
+        cos, sin = self.turn[:, : x.shape[2]]
+        left, right = x.chunk(2, dim=3)
+        return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=3)
+
+
+class MLP(nn.Module):
+    """Four times as many neurons as the stream has numbers, each on or off by itself, and what they write back."""
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.read, self.neurons = nn.Linear(d_model, 4 * d_model), nn.GELU()
+        self.write = nn.Linear(4 * d_model, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.write(self.neurons(self.read(x)))
+
+
+def save_gpt(model: GPT, path: str | Path, **notes: str) -> None:
+    """Write a GPT's weights into the safetensors file `path`, in float16, with its sizes and `notes` as the file's metadata.
+
+    Raises ValueError where a weight is not finite, also for being too large for float16.
+    """
+    path = Path(path)
+    weights = {name: value.detach().half().cpu().contiguous() for name, value in model.state_dict().items()}
+    del weights["unembed.weight"]  # the same as embed.weight
+    for name, value in weights.items():
+        checks.finite(name, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.whole(path) as (draft,):
+        save_file(weights, draft, metadata={"gpt": json.dumps(model.settings), **notes})
+
+
+def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
+    """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library.
+
+    Raises FileNotFoundError for a missing file, ValueError for one that is truncated or holds no GPT of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; expected a file that save_gpt() wrote")
+    tensors, notes = files.read_tensors(path)
+    try:
+        model = GPT(**json.loads(notes["gpt"]))
+        tensors["unembed.weight"] = tensors["embed.weight"]
+        model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} holds no GPT of this library: {error}") from error
+    return model.eval()
+
+
+def load_tokenizer(path: str | Path = SHIPPED / "tokenizer.json") -> "Tokenizer":
+    """The tokenizer in the file `path`: without one, that of the book's own GPT.
+
+    Raises FileNotFoundError for a missing file, ValueError for one that holds no tokenizer.
+    """
+    from tokenizers import Tokenizer  # for those who want text only
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; expected a file that a tokenizer was saved in")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing more special
+        raise ValueError(f"{path} holds no tokenizer: {error}") from error
