@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parent / "weights"  # the book's own GPT, with its toke
 
 
 class GPT(nn.Module):
-    """A GPT with pre-norm blocks and rotary positions, its first weights drawn from `seed`.
+    """A GPT with pre-norm blocks and rotary positions (Su et al., 2021), its first weights drawn from `seed`.
 
     Args: n_tokens, how many different tokens there are; d_model, numbers in the residual stream; n_layers, blocks; n_heads,
     heads of attention in each; context, the most tokens that it looks at.
@@ -135,7 +135,8 @@ def save_gpt(model: GPT, path: str | Path, **notes: str) -> None:
 
 
 def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
-    """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library.
+    """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library. `python -m saelib.make_gpt`
+    made it, with Muon for an optimiser (Jordan et al., 2024).
 
     Raises FileNotFoundError for a missing file, ValueError for one that is truncated or holds no GPT of ours.
     """

@@ -147,7 +147,7 @@ MISSED = "off though the label holds"
 class Example(NamedTuple):
     """A piece of text around one token, and how strongly one feature is on at each of its tokens.
 
-    tokens: the text, token by token; activations: (len(tokens),), none negative; focus: the place of the token that the example
+    tokens: the text, token by token; activations: (tokens,), none negative; focus: the place of the token that the example
     was chosen for; quantile: which part of the feature's range that token is from: `STRONGEST`, `WEAKEST`, words for what lies
     between, such as "3rd tenth", or `MISSED`, for a token at which the feature is not on although its label holds.
     """

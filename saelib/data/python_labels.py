@@ -124,7 +124,7 @@ _IN_FIELD = re.compile(r"[()\[\]{}\"'#!:]")  # what may end the code of a field,
 
 
 def label_characters(text: str) -> Tensor:
-    """Which characters of a file have which label: (len(LABELS), len(text)) bool, the labels in the order of `LABELS`.
+    """Which characters of a file have which label: (labels, characters) bool, the labels in the order of `LABELS`.
 
     White space has labels too: all that is said of what lies around it (a space in a comment is inside a comment), the three
     indentations, which begin the line of a statement and not one that goes on or holds a comment alone, blank lines, and the
