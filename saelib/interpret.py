@@ -140,6 +140,78 @@ def _with(sae: SparseAutoencoder, codes: Tensor, feature: int, gain: float) -> T
     return sae.decode(codes)
 
 
+class LabelScores(NamedTuple):
+    """How well each feature tells where a label holds, an entry for each feature, measured on examples kept aside.
+
+    label: (f,) int64, the number of the label that it tells best; threshold: (f,), from which activation on it counts as on;
+    precision: (f,), the share of the examples where it is on in which the label holds; recall: (f,), the share of the examples
+    in which the label holds where it is on; f1: (f,), their harmonic mean; auroc: (f,), how often it is stronger in an example
+    with the label than in one without, ties counted half (NaN where all examples have the label, or none).
+    """
+
+    label: Tensor
+    threshold: Tensor
+    precision: Tensor
+    recall: Tensor
+    f1: Tensor
+    auroc: Tensor
+
+
+SHARES = torch.logspace(-3.3, -0.3, 13).tolist()  # thresholds tried: above them lies from 1 in 2,000 to half of the examples
+
+
+@torch.no_grad()
+def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels: Tensor) -> LabelScores:
+    """Find for each feature the label and threshold with the best F1 on some examples, and score it on others.
+
+    The same search for all that can be on more or less: features of a sparse autoencoder, neurons, directions. Thresholds are
+    quantiles of the feature's own activations, or 0 where so many examples are not on at all.
+
+    Args: codes (n, f), activations in the examples to choose by; labels (n, l) bool, which labels hold in them;
+    held_codes (m, f) and held_labels (m, l), the same of the examples to measure by.
+    Raises ValueError for other shapes or types, or activations that are not finite.
+    """
+    for name, code, label in (("codes", codes, labels), ("held_codes", held_codes, held_labels)):
+        checks.finite(name, checks.matrix(name, code, codes.shape[1] if isinstance(codes, Tensor) and codes.ndim == 2 else None))
+        if not isinstance(label, Tensor) or label.dtype != torch.bool or label.ndim != 2 or len(label) != len(code):
+            got = f"{tuple(label.shape)}, {label.dtype}" if isinstance(label, Tensor) else type(label).__name__
+            raise ValueError(f"{name.replace('codes', 'labels')} is {got}; expected a bool tensor of shape ({len(code)}, labels)")
+    if held_labels.shape[1] != labels.shape[1]:
+        raise ValueError(f"held_labels has {held_labels.shape[1]} labels; expected {labels.shape[1]}, as labels has")
+    some = codes[:: max(1, len(codes) // 20_000)].sort(dim=0, descending=True).values  # enough to place thresholds by
+    best = torch.full((codes.shape[1],), -1.0)
+    label, threshold = torch.zeros(codes.shape[1], dtype=torch.int64), torch.zeros(codes.shape[1])
+    truth, total = labels.float().T, labels.sum(dim=0).float()
+    for share in SHARES:
+        bar = some[min(int(share * len(some)), len(some) - 1)]
+        on = (codes > bar).float()
+        both = truth @ on
+        f1 = 2 * both / (total[:, None] + on.sum(dim=0)).clamp_min(1)  # (l, f)
+        value, which = f1.max(dim=0)
+        better = value > best
+        best = torch.where(better, value, best)
+        label, threshold = torch.where(better, which, label), torch.where(better, bar, threshold)
+    true = held_labels[:, label]  # (m, f)
+    on = held_codes > threshold
+    both, said, there = (part.sum(dim=0).float() for part in (on & true, on, true))
+    auroc = torch.stack([_auroc(held_codes[:, i], true[:, i]) for i in range(len(label))])
+    return LabelScores(
+        label, threshold, both / said.clamp_min(1), both / there.clamp_min(1), 2 * both / (said + there).clamp_min(1), auroc
+    )
+
+
+def _auroc(strength: Tensor, true: Tensor) -> Tensor:
+    """How often a positive example is stronger than a negative one. Those with the lowest value, most as a rule, are not sorted."""
+    above = strength > strength.min()
+    values, place, count = strength[above].unique(return_inverse=True, return_counts=True)
+    positives = torch.bincount(place[true[above]], minlength=len(values)).double()
+    negatives = count - positives
+    low_negative, low_positive = (~above & ~true).sum(), (~above & true).sum()
+    beaten = low_negative + negatives.cumsum(dim=0) - negatives / 2
+    wins = (positives * beaten).sum() + low_positive * low_negative / 2
+    return (wins / (true.sum() * (~true).sum())).float()
+
+
 STRONGEST, WEAKEST = "strongest", "weakest"
 MISSED = "off though the label holds"
 

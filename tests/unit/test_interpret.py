@@ -8,6 +8,7 @@ from hostile import refusal, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
 from saelib import L1, SparseAutoencoder, interpret
+from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 
 @pytest.fixture
@@ -82,3 +83,57 @@ def test_what_is_no_strength_label_or_gain_is_refused(sae):
     for bad in (label[:2], label.float(), [0, 1, 1], -label):
         assert "expected an int64 tensor of 3 numbers, none negative" in refusal(lambda: interpret.effective_kinds(good, bad))
     assert refusal(lambda: interpret.steer(sae, X, 0, gain=math.inf)) == "gain is inf; expected a finite number"
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    """4,000 examples with four labels. Feature 0 tells the third label, mostly off; feature 1 the second, never off; the third
+    nothing; the last is always 0."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.rand(4_000, 4, generator=generator) < torch.tensor([0.5, 0.2, 0.05, 0.01])
+    noise = torch.randn(4_000, 4, generator=generator)
+    noise[:, 0] = (0.4 * noise[:, 0] + 3 * labels[:, 2] - 1).relu().round(decimals=1)  # rounded, so that there are ties
+    noise[:, 1] += 2 * labels[:, 1]
+    noise[:, 3] = 0
+    return noise, labels
+
+
+def test_each_feature_gets_the_label_that_it_tells_best(labelled):
+    codes, labels = labelled
+    scores = interpret.label_scores(codes[:2_000], labels[:2_000], codes[2_000:], labels[2_000:])
+    assert scores.label[:2].tolist() == [2, 1] and scores.f1[0] > 0.95 and 0.4 < scores.f1[1] < 0.8
+    assert scores.f1[3] == 0 and scores.auroc[3] == 0.5
+
+
+def test_the_scores_are_those_of_scikit_learn_on_the_examples_kept_aside(labelled):
+    codes, labels = labelled
+    scores = interpret.label_scores(codes[:2_000], labels[:2_000], codes[2_000:], labels[2_000:])
+    for feature in range(4):
+        true, own = labels[2_000:, scores.label[feature]], codes[2_000:, feature]
+        on = own > scores.threshold[feature]
+        assert scores.auroc[feature].item() == pytest.approx(roc_auc_score(true, own))
+        for name, score in {"f1": f1_score, "precision": precision_score, "recall": recall_score}.items():
+            assert getattr(scores, name)[feature].item() == pytest.approx(score(true, on, zero_division=0)), name
+
+
+def test_label_and_threshold_are_chosen_without_a_look_at_the_examples_kept_aside(labelled):
+    codes, labels = labelled
+    one = interpret.label_scores(codes[:2_000], labels[:2_000], codes[2_000:], labels[2_000:])
+    other = interpret.label_scores(codes[:2_000], labels[:2_000], -codes[2_000:], ~labels[2_000:])
+    assert torch.equal(one.label, other.label) and torch.equal(one.threshold, other.threshold)
+    assert not torch.equal(one.f1, other.f1)
+
+
+def test_a_label_that_nothing_or_everything_has_gives_no_auroc(labelled):
+    codes, labels = labelled
+    scores = interpret.label_scores(codes, labels, codes, torch.zeros_like(labels))
+    assert scores.auroc.isnan().all() and (scores.f1 == 0).all()
+
+
+def test_labels_that_do_not_fit_the_examples_are_refused(labelled):
+    codes, labels = labelled
+    assert "labels is (3999, 4)" in refusal(lambda: interpret.label_scores(codes, labels[1:], codes, labels))
+    assert "held_labels is (4000, 4), torch.float32" in refusal(lambda: interpret.label_scores(codes, labels, codes, labels.float()))
+    assert "held_labels has 3 labels" in refusal(lambda: interpret.label_scores(codes, labels, codes, labels[:, :3]))
+    assert "held_codes has shape (4000, 3)" in refusal(lambda: interpret.label_scores(codes, labels, codes[:, :3], labels))
+    assert "codes holds nan" in refusal(lambda: interpret.label_scores(codes * float("nan"), labels, codes, labels))
