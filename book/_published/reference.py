@@ -213,9 +213,13 @@ def _entry(module: ModuleType, name: str, explained: dict[str, str]) -> str:
     """The directive for one public name."""
     value, (place, _, last) = getattr(module, name), full(module, name).rpartition(".")
     if not (inspect.isroutine(value) or inspect.isclass(value)):
-        literal = isinstance(value, tuple | dict | str | int | float)
+        sentences = isinstance(value, dict) and all(isinstance(one, str) and " " in one for one in value.values())
+        literal = isinstance(value, tuple | dict | str | int | float) and not sentences
         shown = f"   :value: {value!r}\n" if literal else ""
         said = "\n".join(as_rst(explained[name].splitlines(), known()))
+        if sentences:  # a table of words and what they mean reads better as one
+            plain = {re.sub(r"([^\w\s])", r"\\\1", word): re.sub(r"([^\w\s])", r"\\\1", value[word]) for word in value}
+            said += "\n\n" + "\n".join(f"\\ {word}\n   \\ {meaning}" for word, meaning in plain.items())
         return f".. py:data:: {last}\n   :module: {place}\n{shown}\n{textwrap.indent(said, '   ')}"
     if not inspect.isclass(value):
         return f".. autofunction:: {place}::{last}\n"
