@@ -62,7 +62,7 @@ class GPT(nn.Module):
         Raises ValueError for tokens of another shape.
         """
         if tokens.ndim != 2 or not 1 <= tokens.shape[1] <= self.context:
-            raise ValueError(f"tokens has shape {tuple(tokens.shape)}; expected (n, t) with t from 1 to context = {self.context}")
+            raise ValueError(f"tokens has shape {tuple(tokens.shape)}; expected (n, t) with t from 1 to {self.context}")
         stream = self.embed(tokens)
         for block in self.blocks:
             stream = block(stream)
@@ -119,24 +119,33 @@ class MLP(nn.Module):
         return self.write(self.neurons(self.read(x)))
 
 
-def save_gpt(model: GPT, path: str | Path, **notes: str) -> None:
-    """Write a GPT's weights into the safetensors file `path`, in float16, with its sizes and `notes` as the file's metadata.
+def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.float16, **notes: str) -> None:
+    """Write a GPT's weights into the safetensors file `path`, with its sizes and `notes` as the file's metadata.
 
-    Raises ValueError where a weight is not finite, also for being too large for float16.
+    Args: precision, torch.float16, or torch.float8_e4m3fn for half the size: then a scale for each row stands beside it.
+    Raises ValueError where a weight is not finite, also for being too large for float16, and for another precision.
     """
+    if precision not in (torch.float16, torch.float8_e4m3fn):
+        raise ValueError(f"precision is {precision!r}; expected torch.float16 or torch.float8_e4m3fn")
     path = Path(path)
-    weights = {name: value.detach().half().cpu().contiguous() for name, value in model.state_dict().items()}
-    del weights["unembed.weight"]  # the same as embed.weight
-    for name, value in weights.items():
-        checks.finite(name, value)
+    weights: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        if name == "unembed.weight":  # the same as embed.weight
+            continue
+        value = checks.finite(name, value.detach().cpu().half())
+        if precision != torch.float16:
+            scale = value.float().abs().amax(dim=-1, keepdim=True).clamp_min(1e-6) / torch.finfo(precision).max
+            weights[f"{name}.scale"], value = scale, value.float() / scale
+        weights[name] = value.to(precision).contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as (draft,):
         save_file(weights, draft, metadata={"gpt": json.dumps(model.settings), **notes})
 
 
 def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
-    """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library. `python -m saelib.make_gpt`
-    made it, with Muon for an optimiser (Jordan et al., 2024).
+    """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library.
+
+    `python -m saelib.make_gpt` made that, with Muon for an optimiser (Jordan et al., 2024).
 
     Raises FileNotFoundError for a missing file, ValueError for one that is truncated or holds no GPT of ours.
     """
@@ -146,8 +155,9 @@ def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
     tensors, notes = files.read_tensors(path)
     try:
         model = GPT(**json.loads(notes["gpt"]))
-        tensors["unembed.weight"] = tensors["embed.weight"]
-        model.load_state_dict({name: value.float() for name, value in tensors.items()})
+        scales = {name: tensors.pop(name) for name in list(tensors) if name.endswith(".scale")}
+        weights = {name: value.float() * scales.get(f"{name}.scale", 1.0) for name, value in tensors.items()}
+        model.load_state_dict({**weights, "unembed.weight": weights["embed.weight"]})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} holds no GPT of this library: {error}") from error
     return model.eval()

@@ -24,7 +24,7 @@ from .streams import stream
 
 
 def bits_per_byte(model: GPT, tokens: Tokens, texts: int) -> float:
-    """How many bits the model needs for `tokens`, a byte of the `texts` bytes that they are: what an ideal coder would write."""
+    """How many bits the model needs for `tokens`, by the byte of their `texts` bytes: what an ideal coder would write."""
     following, there = tokens.following()
     nats = 0.0
     with torch.inference_mode():
@@ -55,10 +55,13 @@ def train(options: argparse.Namespace) -> None:
     tokenizer.save(str(out / "tokenizer.json"))
     text = tokenize_files([file for file in library if not file.held_out], tokenizer)
     held_text, held_bytes = tokenize_files(held, tokenizer), sum(len(file.text.encode()) for file in held)
-    print(f"{len(library) - len(held)} files, {len(text.ids):,} tokens; held out {len(held)} files, {len(held_text.ids):,} tokens", flush=True)
+    print(
+        f"{len(library) - len(held)} files, {len(text.ids):,} tokens; held out: {len(held)}, {len(held_text.ids):,} tokens",
+        flush=True,
+    )
 
     model = GPT(options.tokens, options.width, options.layers, options.heads, options.context, seed=options.seed)
-    # Matrices within the blocks learn by Muon (Jordan et al., 2024): half the steps that AdamW takes for the same loss.
+    # Matrices within the blocks learn by Muon (Jordan et al., 2024), which takes fewer steps than AdamW here.
     inner = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and name != "embed.weight"]
     rest = [weight for weight in model.parameters() if not any(weight is one for one in inner)]
     optimizers = [
@@ -69,7 +72,7 @@ def train(options: argparse.Namespace) -> None:
     began = time.time()
     for step in range(first, options.steps + 1):
         if step in options.keep:
-            save_gpt(model, out / f"gpt-{step}.safetensors", step=str(step))
+            save_gpt(model, out / f"gpt-{step}.safetensors", precision=torch.float8_e4m3fn, step=str(step))
         if step % options.every == 0 or step == options.steps:
             bits = bits_per_byte(model.eval(), held_text, held_bytes)
             history.append({"step": step, "held_out_bits_per_byte": round(bits, 4)})
@@ -125,19 +128,23 @@ def resume(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer]) -> t
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m saelib.make_gpt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m saelib.make_gpt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", default="gpt", help="the folder to write to (%(default)s)")
     for name, default, meaning in (
-        ("steps", 9000, "steps of training"), ("batch", 8, "pieces of text in a step"), ("context", 512, "tokens in a piece"),
+        ("steps", 5000, "steps of training"), ("batch", 8, "pieces of text in a step"), ("context", 512, "tokens in a piece"),
         ("tokens", 2048, "different tokens"), ("width", 160, "numbers in the residual stream"), ("layers", 4, "blocks"),
         ("heads", 5, "heads of attention in a block"), ("seed", 0, "of the first weights and of the pieces of text"),
         ("every", 500, "steps between two checkpoints"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (%(default)s)")
-    parser.add_argument("--lr", type=float, default=4e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate (%(default)s)")
     parser.add_argument("--decay", type=float, default=0.1, help="weight decay (%(default)s)")
-    parser.add_argument("--keep", type=int, nargs="*", default=[100, 400, 1600], help="steps whose weights are kept (%(default)s)")
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="multiply in bfloat16 (%(default)s)")
+    parser.add_argument("--keep", type=int, nargs="*", default=[50, 200, 1000], help="steps whose weights to keep (%(default)s)")
+    parser.add_argument(
+        "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="multiply in bfloat16 (%(default)s)"
+    )
     train(parser.parse_args())
 
 
