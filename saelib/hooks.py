@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 
-
 @contextmanager
 def changed(model: nn.Module, part: str, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """While this lasts, what the part puts out is `change` of it: a tensor of the same shape, (n, t, d).
@@ -40,7 +39,7 @@ def changed(model: nn.Module, part: str, change: Callable[[Tensor], Tensor]) -> 
         handle.remove()
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not in inference mode: what was made there can't be learned from
 def activations(model: nn.Module, part: str, batches: Iterable[Tensor]) -> Tensor:
     """What the part puts out as the model reads `batches`, one after the other: (all, d), a row for each token.
 

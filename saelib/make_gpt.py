@@ -43,7 +43,7 @@ def batch(ids: Tensor, size: int, context: int, seed: int, step: int) -> Tensor:
 def rate(step: int, steps: int, peak: float) -> float:
     """The learning rate: up in a fiftieth of the steps, then down to 0 along a line."""
     warm = max(1, steps // 50)
-    return peak * min((step + 1) / warm, (steps - step) / (steps - warm))
+    return peak * min((step + 1) / warm, (steps - step) / max(1, steps - warm))
 
 
 def train(options: argparse.Namespace) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-# Not taken: tests (three fifths of all, and left out on many machines), tables of characters, one book-long string, other
-# people's packages, and files that are written when Python is installed.
+# Not taken: tests (three fifths of all, and left out on many machines), tables of characters, one book-long string, and
+# other people's packages; nor files that are written when Python is installed.
 LEFT_OUT = ("test", "tests", "idle_test", "encodings", "pydoc_data", "site-packages", "dist-packages", "lib-dynload", "__pycache__")
+INSTALLED = ("_sysconfigdata", "config-", "sitecustomize")  # named or written for a machine
 # Parts that some machines or later versions lack. They may be read in training, but nothing is measured on them.
 NOT_EVERYWHERE = ("distutils", "ensurepip", "idlelib", "lib2to3", "tkinter", "turtledemo", "venv")
 HELD_OUT = 8  # one file in so many
@@ -34,9 +35,7 @@ def python_files(folder: str | Path | None = None) -> list[PythonFile]:
     root = Path(sysconfig.get_path("stdlib") if folder is None else folder)
     if not root.is_dir():
         raise FileNotFoundError(f"folder is {str(root)!r}, which is no folder; expected that of Python's standard library")
-    files = [
-        PythonFile(name, text.replace("\r\n", "\n").removeprefix("\ufeff"), _held_out(name)) for name, text in _texts(root) if text
-    ]
+    files = [PythonFile(name, text, _held_out(name)) for name, text in _texts(root) if text]
     if not files:
         raise ValueError(f"folder is {str(root)!r}, which has no Python files; expected that of Python's standard library")
     return files
@@ -45,11 +44,12 @@ def python_files(folder: str | Path | None = None) -> list[PythonFile]:
 def _texts(root: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
-        if not set(LEFT_OUT) & set(name.parts) and not name.name.startswith("_sysconfigdata"):
+        if not set(LEFT_OUT) & set(name.parts) and not name.as_posix().startswith(INSTALLED):
             try:
-                yield name.as_posix(), path.read_bytes().decode("utf-8")
+                text = path.read_bytes().decode("utf-8-sig")
             except UnicodeDecodeError:  # a handful in other encodings
                 continue
+            yield name.as_posix(), text.replace("\r\n", "\n")
 
 
 def _held_out(name: str) -> bool:

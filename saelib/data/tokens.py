@@ -56,6 +56,7 @@ def tokenize_files(files: Sequence[PythonFile], tokenizer: "Tokenizer") -> Token
     """The texts of `files` as tokens, each file's after the mark `FILE`. Raises ValueError where there are no files."""
     if not len(files):
         raise ValueError("files is empty; expected at least one")
+    tokenizer.encode_special_tokens = True  # where a text spells out the mark, it is text like any other
     ids, spans, file = [], [], []
     for number, encoded in enumerate(tokenizer.encode_batch([file.text for file in files], add_special_tokens=False)):
         ids.append(torch.tensor([tokenizer.token_to_id(FILE), *encoded.ids]))
