@@ -273,7 +273,7 @@ def changed_facts(content: bytes, change) -> bytes:
 
 # Killed.
 
-KILLED_STEPS = 60
+KILLED_STEPS = 300
 DRIVER = f"""
 import os
 import sys

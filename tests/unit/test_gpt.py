@@ -179,7 +179,7 @@ def test_a_seed_that_is_none_is_refused(seed):
 @pytest.mark.parametrize("shape", [(), (3,), (1, 0), (1, 11), (1, 2, 3)])
 def test_tokens_of_another_shape_are_refused(shape):
     message = refusal(lambda: gpt()(torch.zeros(shape, dtype=torch.int64)))
-    assert message == f"tokens has shape {shape}; expected (n, t) with t from 1 to context = 10"
+    assert message == f"tokens has shape {shape}; expected (n, t) with t from 1 to 10"
 
 
 # The file.
