@@ -284,6 +284,12 @@ def write_lines(app, page, template, context, doctree):
         context["body"] = several.sub(lambda found: re.sub("(</?)dd>", r"\1span>", found[1]), context["body"])
 
 
+def style(app, pagename, templatename, context, doctree):
+    """What only the reference and the index look like, no other page has to bring."""
+    if pagename in (PAGE, "genindex"):
+        app.add_css_file("reference.css")
+
+
 def setup(app):
     # How a widget is made, its __init__ says; this one takes anything and passes it on.
     autodoc._CLASS_NEW_BLACKLIST.append("traitlets.traitlets.HasDescriptors.__new__")
@@ -292,4 +298,5 @@ def setup(app):
     app.connect("autodoc-process-signature", hide_foreign_signature)
     app.connect("autodoc-process-bases", show_public_bases)
     app.connect("html-page-context", write_lines)
+    app.connect("html-page-context", style)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
