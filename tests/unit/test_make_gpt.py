@@ -1,0 +1,107 @@
+"""The program that makes the GPT: what it writes, that it learns, and that a stop in the middle changes nothing."""
+
+import json
+import math
+import sys
+
+import pytest
+import torch
+from saelib import GPT, load_gpt, load_tokenizer, make_gpt
+from saelib.data import PythonFile, tokenize_files, train_tokenizer
+from saelib.gpt import save_gpt
+
+TEXT = "def double(number):\n    return 2 * number\n\n\nclass Shop:\n    def __init__(self, name):\n        self.name = name\n"
+FILES = [PythonFile("a.py", 8 * TEXT, False), PythonFile("b.py", 4 * TEXT.replace("number", "price"), True)]
+SIZES = {"steps": 24, "batch": 2, "context": 16, "tokens": 280, "width": 16, "layers": 1, "heads": 2, "every": 8}
+
+
+@pytest.fixture
+def make(monkeypatch):
+    """A function that runs the program into a folder."""
+    monkeypatch.setattr(make_gpt, "python_files", lambda: FILES)
+
+    def run(folder):
+        sizes = [word for name, value in SIZES.items() for word in (f"--{name}", str(value))]
+        monkeypatch.setattr(sys, "argv", ["make_gpt", "--out", str(folder), "--keep", "0", "8", *"--lr 0.02".split(), *sizes])
+        make_gpt.main()
+
+    return run
+
+
+def test_it_writes_tokenizer_weights_kept_weights_and_history_and_has_learned(make, tmp_path):
+    make(tmp_path)
+    assert load_tokenizer(tmp_path / "tokenizer.json").get_vocab_size() == 280
+    models = [load_gpt(tmp_path / f"gpt{step}.safetensors") for step in ("-0", "-8", "")]
+    assert not torch.equal(models[0].embed.weight, models[1].embed.weight)
+    written = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
+    bits = {row["step"]: row["held_out_bits_per_byte"] for row in written["history"]}
+    assert [*bits] == [0, 8, 16, 24] and bits[24] < 0.8 * bits[0] and written["options"]["context"] == 16
+    text = tokenize_files(FILES[1:], load_tokenizer(tmp_path / "tokenizer.json"))
+    assert make_gpt.bits_per_byte(models[2], text, len(FILES[1].text)) == pytest.approx(bits[24], abs=0.01)  # in half precision
+
+
+def test_a_run_that_is_stopped_and_started_again_ends_as_if_it_had_not_been(make, tmp_path, monkeypatch):
+    make(tmp_path / "whole")
+    own = make_gpt.batch
+
+    def broken(ids, size, context, seed, step):
+        if step == 13:
+            raise KeyboardInterrupt
+        return own(ids, size, context, seed, step)
+
+    monkeypatch.setattr(make_gpt, "batch", broken)
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "stopped")
+    assert not (tmp_path / "stopped" / "gpt.safetensors").exists()
+    monkeypatch.setattr(make_gpt, "batch", own)
+    make(tmp_path / "stopped")
+    for name in ("gpt.safetensors", "gpt-8.safetensors"):
+        one, other = (load_gpt(tmp_path / folder / name).state_dict() for folder in ("whole", "stopped"))
+        assert all(torch.equal(value, other[weight]) for weight, value in one.items())
+    one, other = (json.loads((tmp_path / folder / "history.json").read_text())["history"] for folder in ("whole", "stopped"))
+    assert one == other
+
+
+def test_a_model_that_knows_nothing_needs_the_logarithm_of_the_number_of_tokens():
+    tokenizer = train_tokenizer(FILES[:1], 280)
+    text, model = tokenize_files(FILES[1:], tokenizer), GPT(280, 16, 1, 2, 16)
+    with torch.no_grad():
+        model.embed.weight.zero_()
+    expected = math.log2(280) * (len(text.ids) - 1) / 1_000
+    assert make_gpt.bits_per_byte(model, text, 1_000) == pytest.approx(expected)
+
+
+def test_the_learning_rate_rises_falls_and_ends_at_nothing():
+    rates = [make_gpt.rate(step, 100, 0.5) for step in range(101)]
+    assert rates[0] == 0.25 and max(rates) == rates[1] == 0.5 and rates[100] == 0
+    assert rates[2:] == sorted(rates[2:], reverse=True) and make_gpt.rate(0, 1, 0.5) == 0.5
+
+
+def test_eight_bits_hold_a_weight_within_a_sixteenth_whatever_the_scale_of_its_row(tmp_path):
+    model = GPT(50, 24, 1, 3, 10)
+    with torch.no_grad():
+        model.embed.weight *= torch.logspace(-1, 2, 50)[:, None]
+    save_gpt(model, tmp_path / "gpt", precision=torch.float8_e4m3fn)
+    save_gpt(model, tmp_path / "half")
+    found = load_gpt(tmp_path / "gpt")
+    for name, value in model.named_parameters():
+        step = value.abs().amax(dim=-1, keepdim=True) / 448 / 512  # the finest that a row's scale leaves
+        assert ((found.get_parameter(name) - value).abs() <= value.abs() / 15 + step).all(), name
+    assert (tmp_path / "gpt").stat().st_size < 0.7 * (tmp_path / "half").stat().st_size
+    with pytest.raises(ValueError, match="precision is torch.float32; expected torch.float16 or"):
+        save_gpt(model, tmp_path / "other", precision=torch.float32)
+
+
+def test_the_books_gpt_needs_as_few_bits_as_its_card_says():
+    """On some of the files kept aside, so that it takes a moment only."""
+    from saelib.data import python_files
+    from saelib.gpt import SHIPPED
+
+    files = [file for file in python_files() if file.held_out and len(file.text) < 4_000]
+    text, size = tokenize_files(files, load_tokenizer()), sum(len(file.text.encode()) for file in files)
+    bits = [make_gpt.bits_per_byte(load_gpt(SHIPPED / f"gpt{step}.safetensors"), text, size) for step in ("-50", "-200", "-1000", "")]
+    assert bits == sorted(bits, reverse=True) and bits[-1] < 1.25
+    card, history = ((SHIPPED / name).read_text(encoding="utf-8") for name in ("README.md", "history.json"))
+    for row in json.loads(history)["history"]:
+        if row["step"] % 1_000 == 0:
+            assert f"| {row['step']:,} | {row['held_out_bits_per_byte']:.2f} |" in card
