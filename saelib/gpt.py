@@ -129,9 +129,7 @@ def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.flo
         raise ValueError(f"precision is {precision!r}; expected torch.float16 or torch.float8_e4m3fn")
     path = Path(path)
     weights: dict[str, Tensor] = {}
-    for name, value in model.state_dict().items():
-        if name == "unembed.weight":  # the same as embed.weight
-            continue
+    for name, value in model.named_parameters():  # not a second time as unembed.weight what is embed.weight
         value = checks.finite(name, value.detach().cpu().half())
         if precision != torch.float16:
             scale = value.float().abs().amax(dim=-1, keepdim=True).clamp_min(1e-6) / torch.finfo(precision).max

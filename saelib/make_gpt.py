@@ -50,13 +50,13 @@ def train(options: argparse.Namespace) -> None:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     library = python_files()
-    held = [file for file in library if file.held_out]
-    tokenizer = train_tokenizer([file for file in library if not file.held_out], options.tokens)
+    learned, held = ([file for file in library if file.held_out == side] for side in (False, True))
+    tokenizer = train_tokenizer(learned, options.tokens)
     tokenizer.save(str(out / "tokenizer.json"))
-    text = tokenize_files([file for file in library if not file.held_out], tokenizer)
+    text = tokenize_files(learned, tokenizer)
     held_text, held_bytes = tokenize_files(held, tokenizer), sum(len(file.text.encode()) for file in held)
     print(
-        f"{len(library) - len(held)} files, {len(text.ids):,} tokens; held out: {len(held)}, {len(held_text.ids):,} tokens",
+        f"{len(learned)} files, {len(text.ids):,} tokens; held out: {len(held)}, {len(held_text.ids):,} tokens",
         flush=True,
     )
 
@@ -101,7 +101,7 @@ def train(options: argparse.Namespace) -> None:
 
 def checkpoint(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer], step: int, history: list) -> None:
     """Everything that the steps from `step` on depend on, in one file."""
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items() if name != "unembed.weight"}
+    tensors = {f"model.{name}": value.detach() for name, value in model.named_parameters()}
     for which, optimizer in enumerate(optimizers):
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{which}.{number}.{name}": value for name, value in state.items()}

@@ -218,8 +218,7 @@ def _entry(module: ModuleType, name: str, explained: dict[str, str]) -> str:
         shown = f"   :value: {value!r}\n" if literal else ""
         said = "\n".join(as_rst(explained[name].splitlines(), known()))
         if sentences:  # a table of words and what they mean reads better as one
-            plain = {re.sub(r"([^\w\s])", r"\\\1", word): re.sub(r"([^\w\s])", r"\\\1", value[word]) for word in value}
-            said += "\n\n" + "\n".join(f"\\ {word}\n   \\ {meaning}" for word, meaning in plain.items())
+            said += "\n\n" + "\n".join(f"{_prose(word, {})}\n   {_prose(meaning, {})}" for word, meaning in value.items())
         return f".. py:data:: {last}\n   :module: {place}\n{shown}\n{textwrap.indent(said, '   ')}"
     if not inspect.isclass(value):
         return f".. autofunction:: {place}::{last}\n"
@@ -284,9 +283,9 @@ def write_lines(app, page, template, context, doctree):
         context["body"] = several.sub(lambda found: re.sub("(</?)dd>", r"\1span>", found[1]), context["body"])
 
 
-def style(app, pagename, templatename, context, doctree):
+def style(app, page, template, context, doctree):
     """What only the reference and the index look like, no other page has to bring."""
-    if pagename in (PAGE, "genindex"):
+    if page in (PAGE, "genindex"):
         app.add_css_file("reference.css")
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import chromium
 import pytest
+from pages import settle
 from playwright.sync_api import Page, sync_playwright
 from quizzes import PAGE
 from saelib.widgets.quiz import Quiz
@@ -114,6 +115,21 @@ def page(browser):
     yield page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def explorables(page, address):
+    """A function that opens the page in a fresh profile and gives it and its explorables. The tests say by a fixture
+    of theirs, `address`, where the page stands."""
+    opened = []
+
+    def open_page(hash="", **options):
+        opened.append(page(f"{address}{hash}", **options))
+        settle(opened[-1].page)
+        return opened[-1].page, opened[-1].page.locator("section.sae-explorable").all()
+
+    yield open_page
+    assert [one.problems + one.foreign for one in opened] == [[]] * len(opened)
 
 
 @pytest.fixture(scope="session")

@@ -50,20 +50,6 @@ def address(widget, serve, tmp_path_factory):
 
 
 @pytest.fixture
-def explorables(page, address):
-    """A function that opens the page in a fresh profile and gives it and its only explorable."""
-    opened = []
-
-    def open_page(hash="", **options):
-        opened.append(page(f"{address}{hash}", **options))
-        settle(opened[-1].page)
-        return opened[-1].page, opened[-1].page.locator("section.sae-explorable").all()
-
-    yield open_page
-    assert [one.problems + one.foreign for one in opened] == [[]] * len(opened)
-
-
-@pytest.fixture
 def browser_of(explorables):
     """The same with the list's parts by name."""
 

@@ -47,20 +47,6 @@ def address(published, widget):
     return published(widget).page.url
 
 
-@pytest.fixture
-def explorables(page, address):
-    """A function that opens the page in a fresh profile and gives it and its only explorable."""
-    opened = []
-
-    def open_page(hash="", **options):
-        opened.append(page(f"{address}{hash}", **options))
-        settle(opened[-1].page)
-        return opened[-1].page, opened[-1].page.locator("section.sae-explorable").all()
-
-    yield open_page
-    assert [one.problems + one.foreign for one in opened] == [[]] * len(opened)
-
-
 def copies(sae):
     """The patches of the cat less their means, and what the first k drawers make of them, for each k."""
     x = data.patches(data.gray(data.photo("cat")), 8)
