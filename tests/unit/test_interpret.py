@@ -137,3 +137,10 @@ def test_labels_that_do_not_fit_the_examples_are_refused(labelled):
     assert "held_labels has 3 labels" in refusal(lambda: interpret.label_scores(codes, labels, codes, labels[:, :3]))
     assert "held_codes has shape (4000, 3)" in refusal(lambda: interpret.label_scores(codes, labels, codes[:, :3], labels))
     assert "codes holds nan" in refusal(lambda: interpret.label_scores(codes * float("nan"), labels, codes, labels))
+
+
+def test_the_threshold_leaves_out_weak_activations_that_stand_for_something_else():
+    label = torch.arange(1_000) % 20 == 0
+    codes = torch.where(label, 3.0, torch.where(torch.arange(1_000) % 2 == 1, 1.0, 0.0))[:, None]
+    scores = interpret.label_scores(codes, label[:, None], codes, label[:, None])
+    assert 1 <= scores.threshold.item() < 3 and scores.f1.item() == scores.precision.item() == scores.recall.item() == 1
