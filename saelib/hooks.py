@@ -6,7 +6,7 @@ it, such as "blocks.2" in our GPT and "transformer.h.2" in a GPT-2 of Hugging Fa
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -43,6 +43,9 @@ def changed(model: nn.Module, part: str, change: Callable[[Tensor], Tensor]) -> 
 def activations(model: nn.Module, part: str, batches: Iterable[Tensor]) -> Tensor:
     """What the part puts out as the model reads `batches`, one after the other: (all, d), a row for each token.
 
+    When the part has put out its numbers for a batch, the model stops there: what comes after it costs nothing, and a part that
+    is used several times shows what it does the first time.
+
     Args: model, anything that is called with a batch of tokens; part, the name of a module in it; batches of tokens, (n, t)
     each. Raises ValueError for a part that the model does not have, one that is not used, or puts out no tensor of (n, t, d),
     and for batches that are none.
@@ -52,16 +55,22 @@ def activations(model: nn.Module, part: str, batches: Iterable[Tensor]) -> Tenso
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
         output = _first(part, output)
         seen.append(output.flatten(0, -2).clone())
+        raise _Seen
 
     handle = _part(model, part).register_forward_hook(hook)
     try:
         for batch in batches:
-            model(batch)
+            with suppress(_Seen):
+                model(batch)
     finally:
         handle.remove()
     if not seen:
         raise ValueError(f"part is {part!r}, which put out nothing; expected at least one batch, and a part that the model uses")
     return torch.cat(seen)
+
+
+class _Seen(BaseException):
+    """Leaves a model's forward pass when the part has been seen. (No Exception, for a model may catch those itself.)"""
 
 
 def _part(model: nn.Module, part: str) -> nn.Module:

@@ -94,6 +94,39 @@ def test_what_was_seen_stays_when_the_model_goes_on_to_write_over_it():
     assert torch.equal(found, model[0].weight[BATCHES[0]].flatten(0, 1)) and (found < 0).any()
 
 
+def test_nothing_that_comes_after_the_part_is_run():
+    run = []
+    handles = [MODEL.get_submodule(part).register_forward_hook(lambda *_, part=part: run.append(part)) for part in PARTS]
+    activations(MODEL, "blocks.1.attention", BATCHES)
+    for handle in handles:
+        handle.remove()
+    before = ["embed", "blocks.0.attention", "blocks.0.mlp.neurons", "blocks.0.mlp", "blocks.0", "blocks.1.attention"]
+    assert run == 3 * before and hooks(MODEL) == 0
+
+
+def test_a_part_that_is_used_twice_is_seen_the_first_time():
+    embed, scale = nn.Embedding(40, 4), nn.Linear(4, 4)
+    model = nn.Sequential(embed, scale, nn.ReLU(), scale)
+    with torch.no_grad():
+        assert torch.equal(activations(model, "1", BATCHES[:1]), scale(embed(BATCHES[0])).flatten(0, 1))
+
+
+def test_a_model_that_catches_its_own_errors_is_left_all_the_same():
+    class Careful(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.rest = nn.Embedding(40, 4), nn.Linear(9, 9)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            try:
+                return self.embed(tokens)
+            except Exception:
+                return self.rest(tokens)
+
+    model = Careful()
+    assert torch.equal(activations(model, "embed", BATCHES[:1]), model.embed.weight[BATCHES[0]].flatten(0, 1))
+
+
 def test_the_first_entry_of_a_tuple_is_seen_and_changed_and_the_rest_stays():
     model = Odd()
     expected = 2 * model.embed.weight[BATCHES[0]].detach()
