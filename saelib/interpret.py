@@ -178,12 +178,13 @@ def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels:
             raise ValueError(f"{name.replace('codes', 'labels')} is {got}; expected a bool tensor of shape ({len(code)}, labels)")
     if held_labels.shape[1] != labels.shape[1]:
         raise ValueError(f"held_labels has {held_labels.shape[1]} labels; expected {labels.shape[1]}, as labels has")
-    some = codes[:: max(1, len(codes) // 20_000)].sort(dim=0, descending=True).values  # enough to place thresholds by
+    # Enough examples to place thresholds by. Here and below a feature is a row, for it is read as a whole again and again.
+    some = codes[:: max(1, len(codes) // 20_000)].T.contiguous().sort(dim=1, descending=True).values
     best = torch.full((codes.shape[1],), -1.0)
     label, threshold = torch.zeros(codes.shape[1], dtype=torch.int64), torch.zeros(codes.shape[1])
     truth, total = labels.float().T, labels.sum(dim=0).float()
     for share in SHARES:
-        bar = some[min(int(share * len(some)), len(some) - 1)]
+        bar = some[:, min(int(share * some.shape[1]), some.shape[1] - 1)]
         on = (codes > bar).float()
         both = truth @ on
         f1 = 2 * both / (total[:, None] + on.sum(dim=0)).clamp_min(1)  # (l, f)
@@ -191,10 +192,10 @@ def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels:
         better = value > best
         best = torch.where(better, value, best)
         label, threshold = torch.where(better, which, label), torch.where(better, bar, threshold)
-    true = held_labels[:, label]  # (m, f)
-    on = held_codes > threshold
-    both, said, there = (part.sum(dim=0).float() for part in (on & true, on, true))
-    auroc = torch.stack([_auroc(held_codes[:, i], true[:, i]) for i in range(len(label))])
+    held, true = held_codes.T.contiguous(), held_labels.T.contiguous()[label]  # (f, m) both
+    on = held > threshold[:, None]
+    both, said, there = (part.sum(dim=1).float() for part in (on & true, on, true))
+    auroc = torch.stack([_auroc(*row) for row in zip(held, true)])
     return LabelScores(
         label, threshold, both / said.clamp_min(1), both / there.clamp_min(1), 2 * both / (said + there).clamp_min(1), auroc
     )
