@@ -178,7 +178,7 @@ def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels:
             raise ValueError(f"{name.replace('codes', 'labels')} is {got}; expected a bool tensor of shape ({len(code)}, labels)")
     if held_labels.shape[1] != labels.shape[1]:
         raise ValueError(f"held_labels has {held_labels.shape[1]} labels; expected {labels.shape[1]}, as labels has")
-    # Enough examples to place thresholds by. Here and below a feature is a row, for it is read as a whole again and again.
+    # Enough examples to place thresholds by; a feature is a row, as with `held` below, for then it is sorted from one place.
     some = codes[:: max(1, len(codes) // 20_000)].T.contiguous().sort(dim=1, descending=True).values
     best = torch.full((codes.shape[1],), -1.0)
     label, threshold = torch.zeros(codes.shape[1], dtype=torch.int64), torch.zeros(codes.shape[1])

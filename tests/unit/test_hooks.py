@@ -94,6 +94,19 @@ def test_what_was_seen_stays_when_the_model_goes_on_to_write_over_it():
     assert torch.equal(found, model[0].weight[BATCHES[0]].flatten(0, 1)) and (found < 0).any()
 
 
+def test_what_was_seen_stays_when_the_part_writes_its_next_answer_in_the_same_place():
+    class Reused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part, self.place = nn.Identity(), torch.zeros(3, 8, 1)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.part(self.place.copy_(tokens[:, :, None]))
+
+    batches = [BATCHES[0], 39 - BATCHES[0]]
+    assert torch.equal(activations(Reused(), "part", batches), torch.cat(batches).reshape(-1, 1).float())
+
+
 def test_nothing_that_comes_after_the_part_is_run():
     run = []
     handles = [MODEL.get_submodule(part).register_forward_hook(lambda *_, part=part: run.append(part)) for part in PARTS]
