@@ -15,14 +15,16 @@ The rooms, in the order in which data flows through them; a module imports only 
     metrics      fvu, l0, dead_fraction, mmcs, ...: one definition each
     storage      save and load
     interpret    feature cards, ablation, steering
+    language     a language model token by token, and the cards of its features
     plots        seaborn figures in one theme      (import saelib.plots)
     widgets      the quiz and the explorables      (import saelib.widgets)
     make_gpt     makes the book's GPT again        (python -m saelib.make_gpt)
+    make_sae     makes its sparse autoencoder again (python -m saelib.make_sae)
 
-The last three are not imported with the rest: two need seaborn, Jupyter and ipywidgets, and one is a program.
+The last four are not imported with the rest: two need seaborn, Jupyter and ipywidgets, and two are programs.
 """
 
-from . import data, interpret, metrics
+from . import data, interpret, language, metrics
 from .gpt import GPT, load_gpt, load_tokenizer
 from .hooks import activations, changed
 from .models import Autoencoder, SparseAutoencoder
@@ -34,6 +36,6 @@ __all__ = [
     "Autoencoder", "SparseAutoencoder",
     "L1", "KL", "TopK", "BatchTopK", "JumpReLU", "Gated", "Matryoshka", "Drawers",
     "GPT", "load_gpt", "load_tokenizer", "activations", "changed",
-    "data", "interpret", "load", "metrics", "train",
+    "data", "interpret", "language", "load", "metrics", "train",
 ]  # fmt: skip
 __version__ = "0.1.0"

@@ -7,7 +7,6 @@ last checkpoint, and ends with the same weights to the digit as it would have wi
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 
@@ -17,21 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import files
-from .data import python_files, tokenize_files, train_tokenizer, windows
-from .data.tokens import Tokens
+from .data import python_files, tokenize, train_tokenizer
 from .gpt import GPT, save_gpt
+from .language import bits_per_byte, token_losses
 from .streams import stream
-
-
-def bits_per_byte(model: GPT, tokens: Tokens, texts: int) -> float:
-    """How many bits the model needs for `tokens`, by the byte of their `texts` bytes: what an ideal coder would write."""
-    following, there = tokens.following()
-    nats = 0.0
-    with torch.inference_mode():
-        for inputs, keep, where in windows(tokens, model.context):
-            loss = F.cross_entropy(model(inputs)[keep], following[where], reduction="none")
-            nats += loss[there[where]].sum().item()
-    return nats / math.log(2) / texts
 
 
 def batch(ids: Tensor, size: int, context: int, seed: int, step: int) -> Tensor:
@@ -51,10 +39,10 @@ def train(options: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     library = python_files()
     learned, held = ([file for file in library if file.held_out == side] for side in (False, True))
-    tokenizer = train_tokenizer(learned, options.tokens)
+    texts, held_texts = [file.text for file in learned], [file.text for file in held]
+    tokenizer = train_tokenizer(texts, options.tokens)
     tokenizer.save(str(out / "tokenizer.json"))
-    text = tokenize_files(learned, tokenizer)
-    held_text, held_bytes = tokenize_files(held, tokenizer), sum(len(file.text.encode()) for file in held)
+    text, held_text = tokenize(texts, tokenizer), tokenize(held_texts, tokenizer)
     print(
         f"{len(learned)} files, {len(text.ids):,} tokens; held out: {len(held)}, {len(held_text.ids):,} tokens",
         flush=True,
@@ -74,7 +62,7 @@ def train(options: argparse.Namespace) -> None:
         if step in options.keep:
             save_gpt(model, out / f"gpt-{step}.safetensors", precision=torch.float8_e4m3fn, step=str(step))
         if step % options.every == 0 or step == options.steps:
-            bits = bits_per_byte(model.eval(), held_text, held_bytes)
+            bits = bits_per_byte(token_losses(model.eval(), held_text), held_texts)
             history.append({"step": step, "held_out_bits_per_byte": round(bits, 4)})
             print(f"step {step}: held out {bits:.4f} bits per byte, {time.time() - began:.0f} s", flush=True)
             checkpoint(out / "last.safetensors", model, optimizers, step, history)

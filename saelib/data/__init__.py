@@ -18,11 +18,11 @@ from .faces import faces
 from .photos import PHOTOS, from_patches, gray, patches, photo, photo_patches
 from .planted import World, WorldBatches, planted
 from .python_files import PythonFile, python_files
-from .python_labels import LABELS, label_characters, label_tokens
-from .tokens import Tokens, tokenize_files, train_tokenizer, windows
+from .python_labels import LABELS, label_characters, label_texts, label_tokens
+from .tokens import Tokens, tokenize, train_tokenizer, windows
 
 __all__ = [
     "LABELS", "PHOTOS", "Cats", "Pictures", "PythonFile", "Tokens", "World", "WorldBatches",
-    "cartoon_cats", "digits", "faces", "from_patches", "gray", "label_characters", "label_tokens", "patches", "photo",
-    "photo_patches", "planted", "python_files", "tokenize_files", "train_tokenizer", "windows",
+    "cartoon_cats", "digits", "faces", "from_patches", "gray", "label_characters", "label_texts", "label_tokens", "patches", "photo",
+    "photo_patches", "planted", "python_files", "tokenize", "train_tokenizer", "windows",
 ]  # fmt: skip

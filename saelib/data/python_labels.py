@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .tokens import Tokens
+
 #: The labels of `label_characters`, by name, in its order, with a sentence on which characters have each.
 LABELS: dict[str, str] = {
     # text that is not code
@@ -162,6 +164,20 @@ def label_tokens(text: str, spans: Tensor | Sequence[tuple[int, int]]) -> Tensor
     start, stop = pairs.T
     first = inked[start]
     return labels[:, first.where(first < stop, stop - 1)].T.contiguous()
+
+
+def label_texts(texts: Sequence[str], tokens: Tokens) -> Tensor:
+    """The same for all tokens of some texts, as `tokenize` makes them: (n, labels) bool. The mark before a text has none.
+
+    Raises ValueError as `label_tokens` does, and where the tokens are of another number of texts.
+    """
+    if len(texts) != int(tokens.file[-1]) + 1:
+        raise ValueError(f"texts holds {len(texts)} texts; expected {int(tokens.file[-1]) + 1}, as the tokens are of")
+    labels = torch.zeros(len(tokens.ids), len(LABELS), dtype=torch.bool)
+    for number, text in enumerate(texts):
+        own = (tokens.file == number).nonzero().ravel()[1:]
+        labels[own] = label_tokens(text, tokens.spans[own])
+    return labels
 
 
 def _pairs(spans: object, length: int) -> Tensor:

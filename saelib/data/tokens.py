@@ -1,14 +1,12 @@
 """Text cut into tokens by a byte-level BPE, and tokens laid out in windows for a model that sees so many at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import checks
-from .python_files import PythonFile
-
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -16,10 +14,10 @@ FILE = "<|file|>"  # stands before each file; number 0
 
 
 class Tokens(NamedTuple):
-    """Some files as one row of tokens.
+    """Some texts, such as files, as one row of tokens.
 
-    ids: (n,) int64, each token's number; spans: (n, 2) int64, where it begins and ends in its file's text, in characters
-    (a character of several bytes may be in several tokens); file: (n,) int64, which file it is from.
+    ids: (n,) int64, each token's number; spans: (n, 2) int64, where it begins and ends in its text, in characters
+    (a character of several bytes may be in several tokens); file: (n,) int64, which text it is from.
     """
 
     ids: Tensor
@@ -33,8 +31,8 @@ class Tokens(NamedTuple):
         return self.ids.roll(-1), there
 
 
-def train_tokenizer(files: Sequence[PythonFile], n_tokens: int) -> "Tokenizer":
-    """A byte-level BPE of `n_tokens` tokens, from the texts of `files` (Sennrich et al., 2016; Radford et al., 2019).
+def train_tokenizer(texts: Iterable[str], n_tokens: int) -> "Tokenizer":
+    """A byte-level BPE of `n_tokens` tokens, from `texts` (Sennrich et al., 2016; Radford et al., 2019).
 
     Any text can be written with it, for every byte is a token of its own; the other tokens are the frequent pairs of tokens,
     joined again and again. Raises ValueError for fewer tokens than the bytes and the mark before a file take, 257.
@@ -48,18 +46,25 @@ def train_tokenizer(files: Sequence[PythonFile], n_tokens: int) -> "Tokenizer":
     trainer = trainers.BpeTrainer(
         vocab_size=n_tokens, special_tokens=[FILE], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
-    tokenizer.train_from_iterator((file.text for file in files), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
-def tokenize_files(files: Sequence[PythonFile], tokenizer: "Tokenizer") -> Tokens:
-    """The texts of `files` as tokens, each file's after the mark `FILE`. Raises ValueError where there are no files."""
-    if not len(files):
-        raise ValueError("files is empty; expected at least one")
+def tokenize(texts: Sequence[str], tokenizer: "Tokenizer", *, mark: str = FILE) -> Tokens:
+    """Texts as tokens, each after the token `mark`, which begins a text for the model that is to read them.
+
+    Args: tokenizer, of the `tokenizers` package (a fast one of Hugging Face's has it as its `backend_tokenizer`).
+    Raises ValueError where there are no texts, or the tokenizer has no such mark.
+    """
+    if isinstance(texts, str) or not len(texts):
+        raise ValueError(f"texts is {texts!r:.80}; expected a list of at least one text")
+    first = tokenizer.token_to_id(mark)
+    if first is None:
+        raise ValueError(f"mark is {mark!r}; expected a token of the tokenizer")
     tokenizer.encode_special_tokens = True  # where a text spells out the mark, it is text like any other
     ids, spans, file = [], [], []
-    for number, encoded in enumerate(tokenizer.encode_batch([file.text for file in files], add_special_tokens=False)):
-        ids.append(torch.tensor([tokenizer.token_to_id(FILE), *encoded.ids]))
+    for number, encoded in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+        ids.append(torch.tensor([first, *encoded.ids]))
         spans.append(torch.tensor([(0, 0), *encoded.offsets]))
         file.append(torch.full((len(encoded.ids) + 1,), number))
     return Tokens(torch.cat(ids), torch.cat(spans), torch.cat(file))

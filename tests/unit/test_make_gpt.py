@@ -7,8 +7,9 @@ import sys
 import pytest
 import torch
 from saelib import GPT, load_gpt, load_tokenizer, make_gpt
-from saelib.data import PythonFile, tokenize_files, train_tokenizer
+from saelib.data import PythonFile, tokenize, train_tokenizer
 from saelib.gpt import save_gpt
+from saelib.language import bits_per_byte, token_losses
 
 TEXT = "def double(number):\n    return 2 * number\n\n\nclass Shop:\n    def __init__(self, name):\n        self.name = name\n"
 FILES = [PythonFile("a.py", 8 * TEXT, False), PythonFile("b.py", 4 * TEXT.replace("number", "price"), True)]
@@ -36,8 +37,8 @@ def test_it_writes_tokenizer_weights_kept_weights_and_history_and_has_learned(ma
     written = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
     bits = {row["step"]: row["held_out_bits_per_byte"] for row in written["history"]}
     assert [*bits] == [0, 8, 16, 24] and bits[24] < 0.8 * bits[0] and written["options"]["context"] == 16
-    text = tokenize_files(FILES[1:], load_tokenizer(tmp_path / "tokenizer.json"))
-    assert make_gpt.bits_per_byte(models[2], text, len(FILES[1].text)) == pytest.approx(bits[24], abs=0.01)  # in half precision
+    text = tokenize([FILES[1].text], load_tokenizer(tmp_path / "tokenizer.json"))
+    assert bits_per_byte(token_losses(models[2], text), [FILES[1].text]) == pytest.approx(bits[24], abs=0.01)  # in half precision
 
 
 def test_a_run_that_is_stopped_and_started_again_ends_as_if_it_had_not_been(make, tmp_path, monkeypatch):
@@ -63,12 +64,12 @@ def test_a_run_that_is_stopped_and_started_again_ends_as_if_it_had_not_been(make
 
 
 def test_a_model_that_knows_nothing_needs_the_logarithm_of_the_number_of_tokens():
-    tokenizer = train_tokenizer(FILES[:1], 280)
-    text, model = tokenize_files(FILES[1:], tokenizer), GPT(280, 16, 1, 2, 16)
+    tokenizer = train_tokenizer([FILES[0].text], 280)
+    text, model = tokenize([FILES[1].text], tokenizer), GPT(280, 16, 1, 2, 16)
     with torch.no_grad():
         model.embed.weight.zero_()
     expected = math.log2(280) * (len(text.ids) - 1) / 1_000
-    assert make_gpt.bits_per_byte(model, text, 1_000) == pytest.approx(expected)
+    assert bits_per_byte(token_losses(model, text), [1_000 * "x"]) == pytest.approx(expected)
 
 
 def test_the_learning_rate_rises_falls_and_ends_at_nothing():
@@ -98,8 +99,10 @@ def test_the_books_gpt_needs_as_few_bits_as_its_card_says():
     from saelib.gpt import SHIPPED
 
     files = [file for file in python_files() if file.held_out and len(file.text) < 4_000]
-    text, size = tokenize_files(files, load_tokenizer()), sum(len(file.text.encode()) for file in files)
-    bits = [make_gpt.bits_per_byte(load_gpt(SHIPPED / f"gpt{step}.safetensors"), text, size) for step in ("-50", "-200", "-1000", "")]
+    texts = [file.text for file in files]
+    text = tokenize(texts, load_tokenizer())
+    models = [load_gpt(SHIPPED / f"gpt{step}.safetensors") for step in ("-50", "-200", "-1000", "")]
+    bits = [bits_per_byte(token_losses(model, text), texts) for model in models]
     assert bits == sorted(bits, reverse=True) and bits[-1] < 1.25
     card, history = ((SHIPPED / name).read_text(encoding="utf-8") for name in ("README.md", "history.json"))
     for row in json.loads(history)["history"]:

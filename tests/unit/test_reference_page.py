@@ -19,7 +19,7 @@ sys.path.insert(0, str(BOOK / "_published"))
 import reference  # noqa: E402
 
 # What the rooms are built on, and what only makes files that come with the library: not for readers.
-BEHIND = {"checks", "files", "kernels", "make_gpt", "streams"}
+BEHIND = {"checks", "files", "kernels", "make_gpt", "make_sae", "streams"}
 MODULES = {name: reference.room(name) for name in reference.ROOMS}
 PAGE = reference.rooms()
 

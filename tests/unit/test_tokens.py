@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from saelib import data
 from saelib.data import PythonFile, Tokens, windows
 from saelib.data.python_files import HELD_OUT, LEFT_OUT, NOT_EVERYWHERE, python_files
-from saelib.data.tokens import FILE, tokenize_files, train_tokenizer
+from saelib.data.tokens import FILE, tokenize, train_tokenizer
 
 # Which of these are held out is a fact about their names, written down here once.
 SIDES = {"ast.py": False, "json/decoder.py": False, "contextlib.py": True, "email/parser.py": True}
@@ -93,13 +93,9 @@ def test_a_folder_that_is_missing_and_one_without_python_files_are_refused(tmp_p
 TEXT = "def mean(numbers):\n    return sum(numbers) / len(numbers)\n" * 4
 
 
-def files_of(*texts: str) -> list[PythonFile]:
-    return [PythonFile(f"{number}.py", text, False) for number, text in enumerate(texts)]
-
-
 @functools.cache
 def tokenizer():
-    return train_tokenizer(files_of(TEXT, "# größer, 猫 und 😀\n" * 3), 300)
+    return train_tokenizer([TEXT, "# größer, 猫 und 😀\n" * 3], 300)
 
 
 any_text = st.text(st.characters(codec="utf-8"), max_size=40) | st.text("ab (\n\té猫😀", max_size=40)
@@ -111,7 +107,7 @@ any_text = st.text(st.characters(codec="utf-8"), max_size=40) | st.text("ab (\n\
 @example([FILE, f"x{FILE}{FILE}"])
 @example(["\ufeff\r\n\x00", "  \u2028  ", TEXT])
 def test_any_text_comes_back_from_its_tokens_and_every_token_from_its_span(texts):
-    tokens = tokenize_files(files_of(*texts), tokenizer())
+    tokens = tokenize(texts, tokenizer())
     assert len(tokens.ids) == len(tokens.spans) == len(tokens.file)
     assert tokens.ids.dtype == tokens.spans.dtype == tokens.file.dtype == torch.int64
     for number, text in enumerate(texts):
@@ -131,27 +127,33 @@ def test_any_text_comes_back_from_its_tokens_and_every_token_from_its_span(texts
 
 
 def test_a_span_counts_characters_where_a_character_takes_several_bytes():
-    tokens = tokenize_files(files_of("é猫x"), train_tokenizer(files_of("abc"), 257))
+    tokens = tokenize(["é猫x"], train_tokenizer(["abc"], 257))
     assert tokens.spans.tolist() == [[0, 0], *[[0, 1]] * 2, *[[1, 2]] * 3, [2, 3]]
 
 
 def test_a_tokenizer_joins_what_is_frequent_and_is_the_same_each_time():
-    first, second = (train_tokenizer(files_of(TEXT), 280) for _ in range(2))
+    first, second = (train_tokenizer([TEXT], 280) for _ in range(2))
     assert first.to_str() == second.to_str()
     assert first.get_vocab_size() == 280 and first.token_to_id(FILE) == 0
-    assert len(tokenize_files(files_of(TEXT), first).ids) < len(TEXT) / 2
+    assert len(tokenize([TEXT], first).ids) < len(TEXT) / 2
 
 
 @unhurried
 @given(not_a_count | st.integers(max_value=256))
 @example(256)
 def test_fewer_tokens_than_bytes_and_the_mark_are_refused(n_tokens):
-    assert refusal(lambda: train_tokenizer(files_of("abc"), n_tokens)).startswith(f"n_tokens is {n_tokens!r}")
-    assert train_tokenizer(files_of("abc"), 257).get_vocab_size() == 257
+    assert refusal(lambda: train_tokenizer(["abc"], n_tokens)).startswith(f"n_tokens is {n_tokens!r}")
+    assert train_tokenizer(["abc"], 257).get_vocab_size() == 257
 
 
-def test_no_files_are_refused():
-    assert refusal(lambda: tokenize_files([], tokenizer())).startswith("files is empty")
+def test_no_texts_are_refused_nor_one_alone_nor_a_mark_that_the_tokenizer_does_not_know():
+    assert refusal(lambda: tokenize([], tokenizer())).startswith("texts is []; expected a list of at least one text")
+    assert refusal(lambda: tokenize("def", tokenizer())).startswith("texts is 'def'; expected a list")
+    assert refusal(lambda: tokenize(["def"], tokenizer(), mark="<end>")) == "mark is '<end>'; expected a token of the tokenizer"
+
+
+def test_each_text_begins_with_the_mark_that_its_model_knows():
+    assert tokenize(["a", "b"], tokenizer(), mark="b").ids.tolist() == [tokenizer().token_to_id(one) for one in "babb"]
 
 
 def test_what_follows_a_token_is_the_next_one_of_its_file():

@@ -1,0 +1,294 @@
+"""A language model and its text, token by token: activations, losses, n-grams to compare with, and the cards of its features.
+
+Any model will do that gives logits (n, t, n_tokens) for tokens (n, t), or something that has them as its `.logits`, as the
+models of Hugging Face do.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import checks
+from .data import Tokens, windows
+from .hooks import activations, changed
+from .interpret import MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores
+from .models import Model, SparseAutoencoder
+
+
+def token_activations(model: nn.Module, part: str, tokens: Tokens, *, context: int | None = None) -> Tensor:
+    """What a part of the model puts out at each token, read with what stands before it: (n, d), see `activations`, `windows`.
+
+    Args: context, the most tokens that the model looks at (its own `context` if left out).
+    Raises ValueError as those two do, and where the model does not say its context and nobody else does.
+    """
+    keep: list[Tensor] = []
+
+    def inputs() -> Iterator[Tensor]:
+        for batch, kept, _ in windows(tokens, _context(model, context)):
+            keep.append(kept.flatten())
+            yield batch
+
+    rows = activations(model, part, inputs())
+    return rows[torch.cat(keep)]
+
+
+@torch.no_grad()
+def token_losses(model: nn.Module, tokens: Tokens, *, context: int | None = None) -> Tensor:
+    """The loss of the token after each token, in nats: (n,), 0 after the last one of each text, where there is none.
+
+        loss = -log(the probability that the model had given to the token that came)
+
+    Args: context, as for `token_activations`. Raises ValueError where nobody says it, or it is too short for `windows`.
+    """
+    following, there = tokens.following()
+    losses = torch.zeros(len(tokens.ids))
+    for inputs, keep, where in windows(tokens, _context(model, context)):
+        losses[where] = F.cross_entropy(_logits(model, inputs)[keep].float(), following[where], reduction="none")
+    return losses * there
+
+
+def ngram_losses(tokens: Tokens, held: Tokens, n: int) -> Tensor:
+    """The same for a model that only counts: it looks at the last n - 1 tokens, and at what came after them in `tokens`.
+
+        P_n(next | h)  =  (times h was followed by next  +  kinds(h) P_{n-1}(next | h')) / (times h was there  +  kinds(h))
+
+    where h are n - 1 tokens, h' is h without its first, and kinds(h) is how many different tokens have followed h; P_0 is the
+    same for all tokens (Witten and Bell, 1991, their method C, interpolated). Texts do not run into each other.
+
+    Args: tokens, to count in; held, to be told, whose tokens are among the same n_tokens; n, from 1.
+    Returns (len(held.ids),) float64, as `token_losses` does. Raises ValueError for an n whose runs of tokens overflow 63 bits.
+    """
+    n = checks.count("n", n)
+    n_tokens = int(max(tokens.ids.max(), held.ids.max())) + 1
+    if n * math.log2(n_tokens) >= 63:
+        raise ValueError(f"n is {n}; expected at most {int(63 / math.log2(n_tokens))} with {n_tokens} different tokens")
+    (_, there), (_, held_there) = tokens.following(), held.following()
+    probability = torch.full((len(held.ids),), 1 / n_tokens, dtype=torch.float64)
+    for length in range(1, n + 1):
+        runs, times = _runs(tokens, n_tokens, length)[there].unique(return_counts=True)
+        histories, place = (runs // n_tokens).unique(return_inverse=True)
+        total = torch.zeros(len(histories), dtype=torch.int64).index_add_(0, place, times)
+        kinds = torch.bincount(place, minlength=len(histories))
+        run = _runs(held, n_tokens, length)
+        seen, kind = _lookup(histories, total, run // n_tokens), _lookup(histories, kinds, run // n_tokens)
+        mixed = (_lookup(runs, times, run) + kind * probability) / (seen + kind).clamp_min(1)
+        probability = torch.where(seen > 0, mixed, probability)
+    return -probability.log() * held_there
+
+
+def bits_per_byte(losses: Tensor, texts: Sequence[str]) -> float:
+    """Losses (n,) of all tokens of `texts`, in nats, as bits for each byte of text: what an ideal coder would need."""
+    return losses.double().sum().item() / math.log(2) / sum(len(text.encode()) for text in texts)
+
+
+def splice(sae: Model) -> Callable[[Tensor], Tensor]:
+    """For `changed`: the stream (n, t, d) gives way to the autoencoder's copy of it."""
+    return lambda stream: sae(stream.flatten(0, 1)).view_as(stream).to(stream.dtype)
+
+
+def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor], Tensor]:
+    """For `changed`: one feature of the stream (n, t, d) turned to `gain` times what it was, 0 to switch it off.
+
+    What the autoencoder does not copy stays as it was: only what it says of this feature is taken away or added.
+    Raises ValueError for a feature that it does not have, or a gain that is no finite number.
+    """
+    feature = checks.count("feature", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
+    gain = checks.number("gain", gain)
+
+    def change(stream: Tensor) -> Tensor:
+        codes = sae.encode(stream.flatten(0, 1))
+        return stream + _shift(sae, codes, torch.full((len(codes),), feature), gain).view_as(stream)
+
+    return change
+
+
+EXAMPLES = ((STRONGEST, 0.0), (STRONGEST, 0.0), (STRONGEST, 0.0), ("8th tenth", 0.25), ("6th tenth", 0.45), ("4th tenth", 0.65),
+            ("2nd tenth", 0.85), (WEAKEST, 1.0), (WEAKEST, 1.0))  # fmt: skip
+BEFORE, LENGTH = 15, 24  # tokens of an example before the one that it is chosen for, and in all
+BINS = 24
+
+
+@torch.no_grad()
+def feature_cards(
+    sae: SparseAutoencoder, x: Tensor, tokens: Tokens, vocabulary: Sequence[str], *,
+    features: Sequence[int] | None = None, unembed: Tensor | None = None, model: nn.Module | None = None, part: str | None = None,
+    scores: LabelScores | None = None, names: Sequence[str] = (), labels: Tensor | None = None, least_f1: float = 0.0,
+    snippets: int = 4, reach: int = 64,
+) -> list[FeatureCard]:  # fmt: skip
+    """Cards of features, from all the texts in which they are on; those that are on nowhere have none.
+
+        x = token_activations(model, "blocks.2", tokens)
+        cards = feature_cards(sae, x, tokens, vocabulary)
+        save_html(FeatureBrowser(cards), "features.html")      # from saelib.widgets
+
+    Args: sae; x (n, d_in), what it reads at each of `tokens`; vocabulary, each token as text; features, which ones (all if
+    left out).
+    unembed: (n_tokens, d_in), how much a step along each of x's dimensions adds to each token's logit, straight and past all
+    later blocks (Elhage et al., 2021): our own GPT's is unembed.weight * norm.weight. With it a card has the ten tokens that
+    the feature, at its strongest, promotes and suppresses most, against the mean of all tokens.
+    model and part: where x comes from. With them a card has the effect of switching the feature off: measured in `snippets`
+    pieces of text, spread over the feature's whole range, of `reach` tokens, two thirds of them before the one chosen.
+    scores, names, labels (n, l) bool: the labels, from `label_scores` on this sae's codes, what they are called, and where they
+    hold. A card has its label where its F1 is at least `least_f1`.
+    Raises ValueError for parts that do not fit together.
+    """
+    _fit(sae, x, tokens, features, model, part, scores, names, labels)
+    features = list(range(sae.d_sae) if features is None else features)
+    codes = torch.cat([sae.encode(piece)[:, features] for piece in x.split(4_096)]).T.contiguous()  # (features, n)
+    orders = [row.argsort(descending=True, stable=True)[: int((row > 0).sum())] for row in codes]
+    bounds = torch.cat([tokens.file.new_zeros(1), tokens.file.diff().nonzero().ravel() + 1, torch.tensor([len(tokens.ids)])])
+    alive = [i for i, order in enumerate(orders) if len(order)]
+    effects: dict[int, Effect] = {}
+    if model is not None:
+        focus = {features[i]: orders[i][torch.linspace(0, len(orders[i]) - 1, snippets).round().long()] for i in alive}
+        effects = _effects(sae, model, part, tokens, vocabulary, focus, bounds, reach)
+    cards = []
+    for i in alive:
+        feature, own, order = features[i], codes[i], orders[i]
+        promoted: list[tuple[str, float]] = []
+        suppressed: list[tuple[str, float]] = []
+        if unembed is not None:
+            push = unembed @ sae.W_dec[feature] * own[order[0]]
+            push -= push.mean()
+            promoted = [(vocabulary[j], push[j].item()) for j in push.topk(10).indices.tolist()]
+            suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(10).indices.tolist()]
+        label, numbers, holds = None, [0.0] * 5, None
+        if scores is not None and scores.f1[feature] >= least_f1:
+            label = names[int(scores.label[feature])]
+            holds = labels[:, int(scores.label[feature])]
+            numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
+        cards.append(FeatureCard(
+            feature, label, *numbers, len(order) / len(own), torch.histc(own[order], BINS, 0, own[order[0]].item()),
+            own[order[0]].item(), promoted, suppressed, effects.get(feature),
+            _examples(own, order, holds, tokens, vocabulary, bounds),
+        ))  # fmt: skip
+    return cards
+
+
+def _fit(sae, x, tokens, features, model, part, scores, names, labels) -> None:
+    checks.finite("x", checks.matrix("x", x, sae.d_in))
+    if len(x) != len(tokens.ids):
+        raise ValueError(f"x has {len(x)} rows; expected {len(tokens.ids)}, one for each token")
+    for i, feature in enumerate(features if features is not None else ()):
+        checks.count(f"features[{i}]", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
+    if (model is None) != (part is None):
+        raise ValueError(f"part is {part!r} and model is {type(model).__name__}; expected both of them or neither")
+    if scores is not None:
+        if len(scores.f1) != sae.d_sae:
+            raise ValueError(f"scores are of {len(scores.f1)} features; expected d_sae = {sae.d_sae}")
+        if not isinstance(labels, Tensor) or labels.dtype != torch.bool or labels.shape != (len(x), len(names)):
+            got = f"{tuple(labels.shape)}, {labels.dtype}" if isinstance(labels, Tensor) else type(labels).__name__
+            raise ValueError(f"labels is {got}; expected a bool tensor of shape ({len(x)}, {len(names)}), a column for each name")
+
+
+def _examples(
+    own: Tensor, order: Tensor, holds: Tensor | None, tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor
+) -> list[Example]:
+    taken: list[int] = []
+    examples = []
+
+    def add(candidates: Tensor, quantile: str) -> None:
+        """The first of some tokens that is not in sight of one that was shown already."""
+        for place in candidates.tolist():
+            if all(abs(place - other) >= LENGTH for other in taken):
+                taken.append(place)
+                file = int(torch.searchsorted(bounds, place, right=True)) - 1
+                begin, end = int(bounds[file]), int(bounds[file + 1])
+                first = max(begin, min(place - BEFORE, end - LENGTH))
+                last = min(first + LENGTH, end)
+                texts = [vocabulary[j] for j in tokens.ids[first:last].tolist()]
+                examples.append(Example(texts, own[first:last].clone(), place - first, quantile))
+                return
+
+    for quantile, share in EXAMPLES:
+        start = round(share * (len(order) - 1))
+        add(order.flip(0)[:200] if quantile == WEAKEST else order[start : start + 200], quantile)
+    examples.sort(key=lambda example: -example.activations[example.focus])
+    if holds is not None:
+        add((holds & (own == 0)).nonzero().ravel()[:200], MISSED)
+    return examples
+
+
+def _effects(
+    sae: SparseAutoencoder, model: nn.Module, part: str, tokens: Tokens, vocabulary: Sequence[str],
+    focus: dict[int, Tensor], bounds: Tensor, reach: int,
+) -> dict[int, Effect]:  # fmt: skip
+    """Each feature switched off in its own pieces of text, pieces of several features at a time."""
+    places, owner = torch.cat([*focus.values()]), torch.cat([torch.full((len(at),), i) for i, at in enumerate(focus.values())])
+    feature, (following, there) = torch.tensor([*focus]), tokens.following()
+    file = torch.searchsorted(bounds, places, right=True) - 1
+    start = torch.maximum(bounds[file], places - 2 * reach // 3)
+    rise, count = torch.zeros(2, len(focus)), torch.zeros(2, len(focus))  # where it is on, and elsewhere
+    before, after = torch.zeros(len(focus), len(vocabulary)), torch.zeros(len(focus), len(vocabulary))
+    for rows in torch.arange(len(places)).split(32):
+        at = start[rows, None] + torch.arange(reach)
+        inside = at < bounds[file[rows] + 1, None]
+        at = at.clamp(max=len(tokens.ids) - 1)
+        own = feature[owner[rows]].repeat_interleave(reach)
+        on = torch.zeros(at.shape, dtype=torch.bool)
+
+        def off(stream: Tensor) -> Tensor:
+            codes = sae.encode(stream.flatten(0, 1))
+            on[:] = codes.gather(1, own[:, None]).view(at.shape) > 0
+            return stream + _shift(sae, codes, own, 0.0).view_as(stream)
+
+        whole = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
+        with changed(model, part, off):
+            without = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
+        worse = (whole - without).gather(2, following[at][:, :, None])[:, :, 0]
+        who = owner[rows, None].expand_as(at)
+        for side, where in enumerate((on & inside & there[at], ~on & inside & there[at])):
+            rise[side].index_add_(0, who[where], worse[where])
+            count[side].index_add_(0, who[where], torch.ones(int(where.sum())))
+        where = on & inside
+        before.index_add_(0, who[where], whole[where].exp())
+        after.index_add_(0, who[where], without[where].exp())
+    rise, seen = rise / count.clamp_min(1), before.sum(dim=1, keepdim=True).clamp_min(1e-9)
+    before, after = before / seen, after / seen
+    moved = (after - before).abs().topk(4, dim=1).indices
+    return {
+        number: Effect(
+            rise[0, i].item(), rise[1, i].item(),
+            [(vocabulary[j], before[i, j].clamp(0, 1).item(), after[i, j].clamp(0, 1).item()) for j in moved[i].tolist()],
+        )
+        for i, number in enumerate(focus)
+    }  # fmt: skip
+
+
+def _shift(sae: SparseAutoencoder, codes: Tensor, feature: Tensor, gain: float) -> Tensor:
+    """What turning one feature in each row of codes (n, d_sae) does to the copy: (n, d_in)."""
+    turned = codes.clone()
+    turned[torch.arange(len(codes)), feature] *= gain
+    return sae.decode(turned) - sae.decode(codes)
+
+
+def _context(model: nn.Module, context: int | None) -> int:
+    context = getattr(model, "context", None) if context is None else context
+    if context is None:
+        raise ValueError(f"context is None; expected how many tokens the model looks at, which {type(model).__name__} does not say")
+    return checks.count("context", context, least=2)
+
+
+def _logits(model: nn.Module, inputs: Tensor) -> Tensor:
+    output = model(inputs)
+    return getattr(output, "logits", output)
+
+
+def _runs(tokens: Tokens, n_tokens: int, length: int) -> Tensor:
+    """Each token's next one with the `length` - 1 tokens before that as one number: (n,) int64. Before a text begins stands
+    its own first token, the mark, again."""
+    run = tokens.ids.roll(-1)
+    first = torch.searchsorted(tokens.file, tokens.file)  # where each token's text begins
+    place = torch.arange(len(tokens.ids))
+    for back in range(length - 1):
+        run = run + tokens.ids[torch.maximum(place - back, first)] * n_tokens ** (back + 1)
+    return run
+
+
+def _lookup(keys: Tensor, values: Tensor, wanted: Tensor) -> Tensor:
+    """The value at each wanted key, 0 where there is none; keys are sorted."""
+    place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+    return torch.where(keys[place] == wanted, values[place], 0).double()

@@ -1,0 +1,72 @@
+"""Makes the book's sparse autoencoder again, or another of its GPT: `python -m saelib.make_sae --help`.
+
+It lets the GPT read the files of Python's standard library that are not held out, keeps what one part puts out at each token,
+trains a sparse autoencoder on that, says how good it is on the held-out files, and writes a folder that `saelib.load` reads.
+"""
+
+import argparse
+import time
+
+import torch
+
+from . import metrics
+from .data import python_files, tokenize
+from .gpt import SHIPPED, load_gpt, load_tokenizer
+from .hooks import changed
+from .language import splice, token_activations, token_losses
+from .models import SparseAutoencoder
+from .sparsity import BatchTopK
+from .training import train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m saelib.make_sae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", default="sae", help="the folder to write to (%(default)s)")
+    parser.add_argument("--gpt", default=str(SHIPPED / "gpt.safetensors"), help="the GPT to read (the book's own)")
+    parser.add_argument("--tokenizer", default=str(SHIPPED / "tokenizer.json"), help="and its tokenizer")
+    parser.add_argument("--part", default="blocks.2", help="the part of it whose numbers are read (%(default)s)")
+    parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate (%(default)s)")
+    for name, default, meaning in (
+        ("features", 1024, "bricks in the box"), ("k", 30, "bricks for a token, on average"),
+        ("steps", 8000, "steps of training"), ("batch", 1024, "tokens in a step"), ("seed", 0, "of the order of tokens"),
+        ("every", 1, "read one file of so many"),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (%(default)s)")
+    make(parser.parse_args())
+
+
+def make(options: argparse.Namespace) -> None:
+    began = time.time()
+
+    def say(text: str) -> None:
+        print(f"{time.time() - began:5.0f} s  {text}", flush=True)
+
+    gpt, tokenizer, library = load_gpt(options.gpt), load_tokenizer(options.tokenizer), python_files()
+    learned = [file.text for file in library if not file.held_out][:: options.every]
+    held = tokenize([file.text for file in library if file.held_out], tokenizer)
+    x = token_activations(gpt, options.part, tokenize(learned, tokenizer))
+    say(f"read {len(learned)} files, {len(x):,} tokens")
+    sae = SparseAutoencoder(d_in=x.shape[1], d_sae=options.features, sparsity=BatchTopK(k=options.k))
+    train(sae, x, steps=options.steps, batch_size=options.batch, lr=options.lr, seed=options.seed, progress=False)
+    sae.eval().requires_grad_(False)
+    sae.save(options.out)
+    say(f"trained for {options.steps:,} steps of {options.batch:,} tokens, and written to {options.out}")
+
+    there = held.following()[1]
+    mean, held_x = x.mean(dim=0), token_activations(gpt, options.part, held)
+    codes = sae.encode(held_x)
+    whole = token_losses(gpt, held)[there].mean().item()
+    with changed(gpt, options.part, splice(sae)):
+        copied = token_losses(gpt, held)[there].mean().item()
+    with changed(gpt, options.part, mean.expand_as):
+        ablated = token_losses(gpt, held)[there].mean().item()
+    say(f"held out: FVU {metrics.fvu(held_x, sae.decode(codes)):.3f}, {metrics.l0(codes):.1f} bricks for a token, "
+        f"{metrics.dead_fraction(codes):.1%} dead")  # fmt: skip
+    recovered = (ablated - copied) / (ablated - whole)
+    say(f"cross-entropy {whole:.3f} nats, {copied:.3f} with the copy, {ablated:.3f} with the mean: {recovered:.1%} recovered")
+
+
+if __name__ == "__main__":
+    main()
