@@ -47,7 +47,7 @@ def token_losses(model: nn.Module, tokens: Tokens, *, context: int | None = None
     losses = torch.zeros(len(tokens.ids))
     for inputs, keep, where in windows(tokens, _context(model, context)):
         losses[where] = F.cross_entropy(_logits(model, inputs)[keep].float(), following[where], reduction="none")
-    return losses * there
+    return losses.where(there, 0)
 
 
 def ngram_losses(tokens: Tokens, held: Tokens, n: int) -> Tensor:
