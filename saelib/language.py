@@ -63,7 +63,7 @@ def ngram_losses(tokens: Tokens, held: Tokens, n: int) -> Tensor:
     """
     n = checks.count("n", n)
     n_tokens = int(max(tokens.ids.max(), held.ids.max())) + 1
-    if n * math.log2(n_tokens) >= 63:
+    if n * math.log2(n_tokens) > 63:
         raise ValueError(f"n is {n}; expected at most {int(63 / math.log2(n_tokens))} with {n_tokens} different tokens")
     (_, there), (_, held_there) = tokens.following(), held.following()
     probability = torch.full((len(held.ids),), 1 / n_tokens, dtype=torch.float64)
@@ -290,5 +290,7 @@ def _runs(tokens: Tokens, n_tokens: int, length: int) -> Tensor:
 
 def _lookup(keys: Tensor, values: Tensor, wanted: Tensor) -> Tensor:
     """The value at each wanted key, 0 where there is none; keys are sorted."""
+    if not len(keys):
+        return torch.zeros(len(wanted), dtype=torch.float64)
     place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
     return torch.where(keys[place] == wanted, values[place], 0).double()
