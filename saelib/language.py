@@ -132,7 +132,7 @@ def feature_cards(
     model and part: where x comes from. With them a card has the effect of switching the feature off: measured in `snippets`
     pieces of text, spread over the feature's whole range, of `reach` tokens, two thirds of them before the one chosen.
     scores, names, labels (n, l) bool: the labels, from `label_scores` on this sae's codes, what they are called, and where they
-    hold. A card has its label where its F1 is at least `least_f1`.
+    hold. A card has its label where its F1 is at least `least_f1` (and its AUROC a number).
     Raises ValueError for parts that do not fit together.
     """
     _fit(sae, x, tokens, features, model, part, scores, names, labels)
@@ -142,7 +142,7 @@ def feature_cards(
     bounds = torch.cat([tokens.file.new_zeros(1), tokens.file.diff().nonzero().ravel() + 1, torch.tensor([len(tokens.ids)])])
     alive = [i for i, order in enumerate(orders) if len(order)]
     effects: dict[int, Effect] = {}
-    if model is not None:
+    if model is not None and alive:
         focus = {features[i]: orders[i][torch.linspace(0, len(orders[i]) - 1, snippets).round().long()] for i in alive}
         effects = _effects(sae, model, part, tokens, vocabulary, focus, bounds, reach)
     cards = []
@@ -153,10 +153,10 @@ def feature_cards(
         if unembed is not None:
             push = unembed @ sae.W_dec[feature] * own[order[0]]
             push -= push.mean()
-            promoted = [(vocabulary[j], push[j].item()) for j in push.topk(10).indices.tolist()]
-            suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(10).indices.tolist()]
+            promoted = [(vocabulary[j], push[j].item()) for j in push.topk(min(10, len(push))).indices.tolist()]
+            suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(min(10, len(push))).indices.tolist()]
         label, numbers, holds = None, [0.0] * 5, None
-        if scores is not None and scores.f1[feature] >= least_f1:
+        if scores is not None and scores.f1[feature] >= least_f1 and not scores.auroc[feature].isnan():
             label = names[int(scores.label[feature])]
             holds = labels[:, int(scores.label[feature])]
             numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
@@ -248,7 +248,7 @@ def _effects(
         after.index_add_(0, who[where], without[where].exp())
     rise, seen = rise / count.clamp_min(1), before.sum(dim=1, keepdim=True).clamp_min(1e-9)
     before, after = before / seen, after / seen
-    moved = (after - before).abs().topk(4, dim=1).indices
+    moved = (after - before).abs().topk(min(4, len(vocabulary)), dim=1).indices
     return {
         number: Effect(
             rise[0, i].item(), rise[1, i].item(),
