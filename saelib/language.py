@@ -105,8 +105,7 @@ def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor]
     return change
 
 
-EXAMPLES = ((STRONGEST, 0.0), (STRONGEST, 0.0), (STRONGEST, 0.0), ("8th tenth", 0.25), ("6th tenth", 0.45), ("4th tenth", 0.65),
-            ("2nd tenth", 0.85), (WEAKEST, 1.0), (WEAKEST, 1.0))  # fmt: skip
+EXAMPLES = (0.0, 0.0, 0.0, 0.25, 0.45, 0.65, 0.85, 1.0, 1.0)  # where in the range they are looked for, 0 for the strongest
 BEFORE, LENGTH = 15, 24  # tokens of an example before the one that it is chosen for, and in all
 BINS = 24
 
@@ -190,9 +189,9 @@ def _examples(
     taken: list[int] = []
     examples = []
 
-    def add(candidates: Tensor, quantile: str) -> None:
-        """The first of some tokens that is not in sight of one that was shown already."""
-        for place in candidates.tolist():
+    def add(candidates: Tensor, ranks: range | None = None) -> None:
+        """The first of some tokens, of these ranks, that is not in sight of one that was shown already."""
+        for i, place in enumerate(candidates.tolist()):
             if all(abs(place - other) >= LENGTH for other in taken):
                 taken.append(place)
                 file = int(torch.searchsorted(bounds, place, right=True)) - 1
@@ -200,16 +199,24 @@ def _examples(
                 first = max(begin, min(place - BEFORE, end - LENGTH))
                 last = min(first + LENGTH, end)
                 texts = [vocabulary[j] for j in tokens.ids[first:last].tolist()]
+                quantile = MISSED if ranks is None else _quantile(ranks[i], len(order))
                 examples.append(Example(texts, own[first:last].clone(), place - first, quantile))
                 return
 
-    for quantile, share in EXAMPLES:
+    for share in EXAMPLES:
         start = round(share * (len(order) - 1))
-        add(order.flip(0)[:200] if quantile == WEAKEST else order[start : start + 200], quantile)
+        ranks = range(start, len(order))[:200] if share < 1 else range(len(order))[::-1][:200]
+        add(order[list(ranks)], ranks)
     examples.sort(key=lambda example: -example.activations[example.focus])
     if holds is not None:
-        add((holds & (own == 0)).nonzero().ravel()[:200], MISSED)
+        add((holds & (own == 0)).nonzero().ravel()[:200])
     return examples
+
+
+def _quantile(rank: int, count: int) -> str:
+    """Which part of the range the token of that rank is from, the strongest having rank 0."""
+    tenth = 10 - min(9, 10 * rank // max(1, count - 1))
+    return {10: STRONGEST, 3: "3rd tenth", 2: "2nd tenth", 1: WEAKEST}.get(tenth, f"{tenth}th tenth")
 
 
 def _effects(
