@@ -134,7 +134,8 @@ def feature_cards(
     hold. A card has its label where its F1 is at least `least_f1` (and its AUROC a number).
     Raises ValueError for parts that do not fit together.
     """
-    _fit(sae, x, tokens, features, model, part, scores, names, labels)
+    _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels)
+    checks.count("snippets", snippets), checks.count("reach", reach)
     features = list(range(sae.d_sae) if features is None else features)
     codes = torch.cat([sae.encode(piece)[:, features] for piece in x.split(4_096)]).T.contiguous()  # (features, n)
     orders = [row.argsort(descending=True, stable=True)[: int((row > 0).sum())] for row in codes]
@@ -167,10 +168,15 @@ def feature_cards(
     return cards
 
 
-def _fit(sae, x, tokens, features, model, part, scores, names, labels) -> None:
+def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels) -> None:
     checks.finite("x", checks.matrix("x", x, sae.d_in))
     if len(x) != len(tokens.ids):
         raise ValueError(f"x has {len(x)} rows; expected {len(tokens.ids)}, one for each token")
+    if len(vocabulary) <= tokens.ids.max():
+        raise ValueError(f"vocabulary holds {len(vocabulary)} tokens; expected at least {int(tokens.ids.max()) + 1}, for so many does `tokens` count")
+    if unembed is not None and (not isinstance(unembed, Tensor) or unembed.shape != (len(vocabulary), sae.d_in)):
+        got = tuple(unembed.shape) if isinstance(unembed, Tensor) else type(unembed).__name__
+        raise ValueError(f"unembed is {got}; expected a tensor of shape ({len(vocabulary)}, {sae.d_in}), a row for each token")
     for i, feature in enumerate(features if features is not None else ()):
         checks.count(f"features[{i}]", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
     if (model is None) != (part is None):
@@ -181,6 +187,8 @@ def _fit(sae, x, tokens, features, model, part, scores, names, labels) -> None:
         if not isinstance(labels, Tensor) or labels.dtype != torch.bool or labels.shape != (len(x), len(names)):
             got = f"{tuple(labels.shape)}, {labels.dtype}" if isinstance(labels, Tensor) else type(labels).__name__
             raise ValueError(f"labels is {got}; expected a bool tensor of shape ({len(x)}, {len(names)}), a column for each name")
+        if scores.label.max() >= len(names):
+            raise ValueError(f"scores has label {int(scores.label.max())}; expected one of the {len(names)} in names, counted from 0")
 
 
 def _examples(
@@ -243,6 +251,8 @@ def _effects(
             return stream + _shift(sae, codes, own, 0.0).view_as(stream)
 
         whole = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
+        if whole.shape[2] != len(vocabulary):
+            raise ValueError(f"vocabulary holds {len(vocabulary)} tokens; expected {whole.shape[2]}, as the model does")
         with changed(model, part, off):
             without = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
         worse = (whole - without).gather(2, following[at][:, :, None])[:, :, 0]
