@@ -172,8 +172,8 @@ def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, nam
     checks.finite("x", checks.matrix("x", x, sae.d_in))
     if len(x) != len(tokens.ids):
         raise ValueError(f"x has {len(x)} rows; expected {len(tokens.ids)}, one for each token")
-    if len(vocabulary) <= tokens.ids.max():
-        raise ValueError(f"vocabulary holds {len(vocabulary)} tokens; expected at least {int(tokens.ids.max()) + 1}, for so many does `tokens` count")
+    if len(vocabulary) <= (most := int(tokens.ids.max())):
+        raise ValueError(f"vocabulary holds {len(vocabulary)} tokens; expected at least {most + 1}, for a token has number {most}")
     if unembed is not None and (not isinstance(unembed, Tensor) or unembed.shape != (len(vocabulary), sae.d_in)):
         got = tuple(unembed.shape) if isinstance(unembed, Tensor) else type(unembed).__name__
         raise ValueError(f"unembed is {got}; expected a tensor of shape ({len(vocabulary)}, {sae.d_in}), a row for each token")
