@@ -11,7 +11,7 @@ import torch
 from hostile import refusal, unhurried
 from hypothesis import example, given
 from hypothesis import strategies as st
-from saelib.data import LABELS, label_characters, label_tokens
+from saelib.data import LABELS, Tokens, label_characters, label_texts, label_tokens, tokenize, train_tokenizer
 from saelib.data.python_labels import BUILTINS
 
 NAMES = list(LABELS)
@@ -766,6 +766,31 @@ def test_the_rule_for_tokens_holds_for_any_spans(data):
     for row, (start, stop) in zip(tokens, spans, strict=True):
         place = next((i for i in range(start, stop) if not text[i].isspace()), stop - 1)
         assert torch.equal(row, labels[:, place])
+
+
+def test_the_tokens_of_several_texts_have_the_labels_that_they_have_text_by_text_and_a_mark_has_none():
+    texts = ['"""é"""\nx = 1  # 猫\n', "", "def f(a):\n    return a\n", "y = [2]\n"]
+    tokens = tokenize(texts, train_tokenizer(texts, 270))
+    labels = label_texts(texts, tokens)
+    assert labels.shape == (len(tokens.ids), len(LABELS)) and labels.dtype == torch.bool
+    at = 0
+    for number, text in enumerate(texts):
+        spans = tokens.spans[tokens.file == number]
+        assert not labels[at].any()
+        assert torch.equal(labels[at + 1 : at + len(spans)], label_tokens(text, spans[1:]))
+        assert labels[at + 1 : at + len(spans)].any() == bool(text)
+        at += len(spans)
+    assert at == len(labels)
+
+
+def test_labels_of_another_number_of_texts_than_the_tokens_are_of_are_refused():
+    tokens = tokenize(["x = 1\n", "y = 2\n"], train_tokenizer(["x"], 257))
+    for texts in ([], ["x = 1\n"], ["x = 1\n", "y = 2\n", "z = 3\n"]):
+        assert refusal(lambda: label_texts(texts, tokens)) == f"texts holds {len(texts)} texts; expected 2, as the tokens are of"
+    assert "invalid syntax" in refusal(lambda: label_texts(["x = 1\n", "y ? 2\n"], tokens))
+    assert "spans" in refusal(lambda: label_texts(["x = 1\n", "y"], tokens))
+    one = Tokens(tokens.ids[:7], tokens.spans[:7], tokens.file[:7])
+    assert torch.equal(label_texts(["x = 1\n"], one), label_texts(["x = 1\n", "y = 2\n"], tokens)[:7])
 
 
 # Text that is no Python.

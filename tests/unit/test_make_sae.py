@@ -1,0 +1,106 @@
+"""The program that makes the sparse autoencoder: what it writes and says, and that it learns from no file that is held out."""
+
+import re
+import sys
+
+import pytest
+import saelib
+import torch
+from saelib import GPT, SparseAutoencoder, make_sae, metrics
+from saelib.data import PythonFile, tokenize, train_tokenizer
+from saelib.gpt import save_gpt
+from saelib.language import token_activations, token_losses
+
+TEXT = "def double(number):\n    return 2 * number\n\n\nclass Shop:\n    def __init__(self, name):\n        self.name = name\n"
+FILES = [
+    PythonFile("a.py", 4 * TEXT, False), PythonFile("b.py", TEXT.replace("number", "price"), True),
+    PythonFile("c.py", 3 * TEXT.replace("name", "size"), False), PythonFile("d.py", 2 * TEXT.replace("Shop", "House"), False),
+]  # fmt: skip
+TOKENIZER = train_tokenizer([TEXT], 280)
+MODEL = GPT(280, 16, 2, 2, 16, seed=1).eval().requires_grad_(False)
+for weight in MODEL.parameters():
+    if weight.ndim == 2:
+        weight.copy_((6 * weight).half())  # large, so that the parts matter, and as they are kept in a file
+
+
+@pytest.fixture
+def make(monkeypatch, tmp_path, capsys):
+    """A function that runs the program into a folder, and gives what it wrote there and what it printed."""
+    save_gpt(MODEL, tmp_path / "gpt.safetensors")
+    TOKENIZER.save(str(tmp_path / "tokenizer.json"))
+
+    def run(folder, files=FILES, **changes):
+        monkeypatch.setattr(make_sae, "python_files", lambda: files)
+        options = {"part": "blocks.0", "features": 32, "k": 4, "steps": 40, "batch": 32, "lr": 0.005} | changes
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        places = ["--out", str(tmp_path / folder), "--gpt", f"{tmp_path}/gpt.safetensors", "--tokenizer", f"{tmp_path}/tokenizer.json"]
+        monkeypatch.setattr(sys, "argv", ["make_sae", *places, *words])
+        make_sae.main()
+        return saelib.load(tmp_path / folder), capsys.readouterr().out
+
+    return run
+
+
+def equal(one: SparseAutoencoder, other: SparseAutoencoder) -> bool:
+    return all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+def test_it_writes_a_sparse_autoencoder_that_has_learned_what_the_part_puts_out(make):
+    sae, _ = make("sae")
+    assert isinstance(sae, SparseAutoencoder) and (sae.d_in, sae.d_sae) == (16, 32)
+    x = token_activations(MODEL, "blocks.0", tokenize([file.text for file in FILES if not file.held_out], TOKENIZER))
+    assert metrics.fvu(x, sae(x).detach()) < 0.5 * metrics.fvu(x, make("few", steps=1)[0](x).detach())
+    assert 2 < metrics.l0(sae.encode(x).detach()) < 8
+
+
+def test_it_says_how_good_it_is_on_the_files_that_are_held_out(make):
+    sae, printed = make("sae")
+    sae.requires_grad_(False)
+    held, learned = (tokenize([file.text for file in FILES if file.held_out == side], TOKENIZER) for side in (True, False))
+    held_x, x = (token_activations(MODEL, "blocks.0", tokens) for tokens in (held, learned))
+    assert f"read 3 files, {len(x):,} tokens" in printed and "trained for 40 steps of 32 tokens" in printed
+    codes = sae.encode(held_x)
+    fvu, used, dead = map(float, re.search(r"held out: FVU ([\d.]+), ([\d.]+) bricks for a token, ([\d.]+)% dead", printed).groups())
+    assert fvu == pytest.approx(metrics.fvu(held_x, sae.decode(codes)), abs=6e-4)
+    assert used == pytest.approx(metrics.l0(codes), abs=0.06) and dead == pytest.approx(100 * metrics.dead_fraction(codes), abs=0.06)
+
+    def loss(stream_of):
+        handle = MODEL.blocks[0].register_forward_hook(lambda module, inputs, output: stream_of(output))
+        total = token_losses(MODEL, held).sum().item() / (len(held.ids) - 1)
+        handle.remove()
+        return total
+
+    found = re.search(r"cross-entropy ([\d.]+) nats, ([\d.]+) with the copy, ([\d.]+) with the mean: (-?[\d.]+)% recovered", printed)
+    whole, copied, ablated, recovered = map(float, found.groups())
+    expected = [
+        loss(lambda stream: stream), loss(lambda stream: sae(stream.reshape(-1, 16)).view(stream.shape)),
+        loss(lambda stream: x.mean(dim=0).expand_as(stream)),
+    ]  # fmt: skip
+    assert [whole, copied, ablated] == pytest.approx(expected, abs=6e-4)
+    assert recovered == pytest.approx(100 * (expected[2] - expected[1]) / (expected[2] - expected[0]), abs=0.06)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(make):
+    one, printed = make("one")
+    other, again = make("other")
+    assert equal(one, other)
+    assert [line.split("  ")[-1] for line in printed.splitlines()[2:]] == [line.split("  ")[-1] for line in again.splitlines()[2:]]
+    assert not equal(one, make("third", seed=1)[0])
+
+
+def test_no_file_that_is_held_out_is_learned_from(make):
+    one, printed = make("one")
+    other, again = make("other", [file._replace(text="x = 1\n") if file.held_out else file for file in FILES])
+    assert equal(one, other) and printed.splitlines()[2:] != again.splitlines()[2:]
+    assert not equal(one, make("third", [file._replace(text=2 * file.text) for file in FILES])[0])
+
+
+def test_one_file_of_so_many_may_be_enough(make):
+    every, printed = make("some", every=2)  # the first and the third of those that are not held out
+    assert "read 2 files" in printed
+    assert equal(every, make("two", [FILES[0], FILES[1], FILES[3]])[0])
+
+
+def test_another_part_of_the_model_may_be_asked_for(make):
+    sae, printed = make("neurons", part="blocks.1.mlp.neurons", features=48)
+    assert (sae.d_in, sae.d_sae) == (64, 48) and "recovered" in printed
