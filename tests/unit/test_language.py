@@ -246,9 +246,9 @@ def test_bits_are_for_each_byte_and_not_for_each_character():
     assert bits_per_byte(losses, ["aé", "猫🦆"]) == pytest.approx(8 / (1 + 2 + 3 + 4))
 
 
-def test_many_small_losses_are_added_up_exactly():
-    losses = torch.full((2**25,), 1e-3)
-    assert bits_per_byte(losses, ["a"]) == pytest.approx(2**25 * losses[0].item() / math.log(2), rel=1e-9)
+def test_losses_of_few_digits_are_added_up_with_many():
+    losses = torch.full((10_001,), 8.0, dtype=torch.float16)
+    assert bits_per_byte(losses, ["a"]) == pytest.approx(80_008 / math.log(2), rel=1e-12)
 
 
 # Splicing and turning.
@@ -455,9 +455,9 @@ def test_a_histogram_counts_all_tokens_at_which_the_feature_is_on_and_density_is
 def test_the_bins_of_a_histogram_are_of_one_width_from_0_to_the_strongest():
     tokens, names = named(30)
     x = torch.zeros(30, 1)
-    x[:7, 0] = torch.tensor([24.0, 23.5, 0.5, 0.25, 0.75, 7.5, 12.5])
+    x[:7, 0] = torch.tensor([24.0, 23.5, 6.5, 6.25, 6.75, 7.5, 12.5])
     (card,) = feature_cards(reader(1), x, tokens, names)
-    assert {i: count for i, count in enumerate(card.histogram.tolist()) if count} == {0: 3, 7: 1, 12: 1, 23: 2}
+    assert {i: count for i, count in enumerate(card.histogram.tolist()) if count} == {6: 3, 7: 1, 12: 1, 23: 2}
     assert len(card.histogram) == 24 and card.density == pytest.approx(7 / 30) and card.maximum == 24
 
 
@@ -570,6 +570,14 @@ def test_pieces_are_spread_over_the_whole_range_of_a_feature():
         _, (card,) = effects(tokens, [feature], snippets=snippets, reach=12)
         chosen = [order[round(share * (len(order) - 1))] for share in torch.linspace(0, 1, snippets).tolist()]
         agrees(card.effect, [split(tokens)[int(tokens.file[at])] for at in chosen], feature)
+
+
+def test_many_pieces_are_all_looked_at_and_each_counts_for_its_own_feature():
+    tokens = texts(16)
+    x, cards = effects(tokens, [*range(20)], reach=24)
+    assert len(cards) > 10, "four pieces each, more than are looked at at a time"
+    for card in cards:
+        agrees(card.effect, [tokens.ids], card.feature)
 
 
 @pytest.mark.parametrize("text", [0, 1])
