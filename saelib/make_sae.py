@@ -11,7 +11,7 @@ import torch
 
 from . import metrics
 from .data import python_files, tokenize
-from .gpt import SHIPPED, load_gpt, load_tokenizer
+from .gpt import GPT, SHIPPED, load_gpt, load_tokenizer
 from .hooks import changed
 from .language import splice, token_activations, token_losses
 from .models import SparseAutoencoder
@@ -24,7 +24,7 @@ def main() -> None:
         prog="python -m saelib.make_sae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", default="sae", help="the folder to write to (%(default)s)")
-    parser.add_argument("--gpt", default=str(SHIPPED / "gpt.safetensors"), help="the GPT to read (the book's own)")
+    parser.add_argument("--gpt", default=str(SHIPPED / "gpt.safetensors"), help="the GPT to read, or 'untrained' (the book's own)")
     parser.add_argument("--tokenizer", default=str(SHIPPED / "tokenizer.json"), help="and its tokenizer")
     parser.add_argument("--part", default="blocks.2", help="the part of it whose numbers are read (%(default)s)")
     parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate (%(default)s)")
@@ -43,7 +43,8 @@ def make(options: argparse.Namespace) -> None:
     def say(text: str) -> None:
         print(f"{time.time() - began:5.0f} s  {text}", flush=True)
 
-    gpt, tokenizer, library = load_gpt(options.gpt), load_tokenizer(options.tokenizer), python_files()
+    gpt = GPT(**load_gpt().settings).eval() if options.gpt == "untrained" else load_gpt(options.gpt)
+    tokenizer, library = load_tokenizer(options.tokenizer), python_files()
     learned = [file.text for file in library if not file.held_out][:: options.every]
     held = tokenize([file.text for file in library if file.held_out], tokenizer)
     x = token_activations(gpt, options.part, tokenize(learned, tokenizer))

@@ -6,10 +6,10 @@ import sys
 import pytest
 import saelib
 import torch
-from saelib import GPT, SparseAutoencoder, make_sae, metrics
+from saelib import GPT, SparseAutoencoder, changed, data, load_gpt, load_tokenizer, make_sae, metrics
 from saelib.data import PythonFile, tokenize, train_tokenizer
-from saelib.gpt import save_gpt
-from saelib.language import token_activations, token_losses
+from saelib.gpt import SHIPPED, save_gpt
+from saelib.language import splice, token_activations, token_losses
 
 TEXT = "def double(number):\n    return 2 * number\n\n\nclass Shop:\n    def __init__(self, name):\n        self.name = name\n"
 FILES = [
@@ -104,3 +104,28 @@ def test_one_file_of_so_many_may_be_enough(make):
 def test_another_part_of_the_model_may_be_asked_for(make):
     sae, printed = make("neurons", part="blocks.1.mlp.neurons", features=48)
     assert (sae.d_in, sae.d_sae) == (64, 48) and "recovered" in printed
+
+
+def test_the_books_sae_keeps_what_its_gpt_needs_with_as_few_bricks_as_its_card_says():
+    """On some of the files kept aside, so that it takes a moment only."""
+    gpt, sae = load_gpt(), saelib.load(SHIPPED / "sae").requires_grad_(False)
+    text = tokenize([file.text for file in data.python_files() if file.held_out and len(file.text) < 4_000], load_tokenizer())
+    there = text.following()[1]
+    x = token_activations(gpt, "blocks.2", text)
+    losses = [token_losses(gpt, text)[there].mean()]
+    for change in (splice(sae), x.mean(dim=0).expand_as):
+        with changed(gpt, "blocks.2", change):
+            losses.append(token_losses(gpt, text)[there].mean())
+    whole, copied, emptied = losses
+    assert (emptied - copied) / (emptied - whole) > 0.95
+    assert 25 < metrics.l0(sae.encode(x)) < 32 and sae.d_sae == 1_024
+
+
+@pytest.mark.parametrize("step", [0, 50, 200, 1_000, 5_000])
+def test_a_small_sae_copies_the_gpt_of_its_own_step_better_than_that_of_another(step):
+    gpts = {0: GPT(**load_gpt().settings).eval(), **{one: load_gpt(SHIPPED / f"gpt-{one}.safetensors") for one in (50, 200, 1_000)}}
+    gpts[5_000] = load_gpt()
+    text = tokenize([file.text for file in data.python_files() if file.held_out and len(file.text) < 2_000], load_tokenizer())
+    sae = saelib.load(SHIPPED / f"sae-{step}").requires_grad_(False)
+    error = {one: metrics.fvu(x, sae(x)) for one, gpt in gpts.items() for x in [token_activations(gpt, "blocks.2", text)]}
+    assert min(error, key=error.get) == step and error[step] < 0.3
