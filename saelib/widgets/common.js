@@ -238,8 +238,8 @@ export function hashState(name) {
     get,
     /** The whole numbers, none negative, that stand there with dots between them; [] where anything else stands there. */
     whole() {
-      const numbers = (get() ?? "").split(".").map(Number);
-      return numbers.every((value) => Number.isInteger(value) && value >= 0) ? numbers : [];
+      const text = get() ?? "";
+      return /^\d+(\.\d+)*$/.test(text) ? text.split(".").map(Number) : [];
     },
     set(value) {
       if (!published()) return;

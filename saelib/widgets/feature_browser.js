@@ -67,7 +67,7 @@ export default {
       if (high < SHARES.length && rest.length === 0 && order < ORDERS.length && least <= 20 && low < SHARES.length) Object.assign(state, { order, least, low, high });
       state.query = shared.find.get() ?? state.query;
       const [feature, ...others] = shared.feature.whole();
-      const at = others.length || shared.feature.get() === "" ? -1 : placeOf.get(feature) ?? -1;
+      const at = others.length ? -1 : placeOf.get(feature) ?? -1;
       if (at >= 0) state.at = at;
       return at;
     }

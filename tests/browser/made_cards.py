@@ -84,7 +84,7 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
     labelled = i % 7 != 6
     nothing = math.nan
     return FeatureCard(
-        feature=3 * i + 1,
+        feature=3 * i,
         label=label if labelled else None,
         f1=2 * precision * recall / max(1e-9, precision + recall) if labelled else nothing,
         precision=precision if labelled else nothing,

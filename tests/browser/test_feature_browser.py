@@ -159,7 +159,7 @@ def test_it_sorts(made, browser_of, name, key):
 
 
 @pytest.mark.parametrize(
-    "query", ["docstring", "DOCstring", "self", "the word", "word the self", "#22", "22", "sign =", "zzz", "#2"]
+    "query", ["docstring", "DOCstring", "self", "the word", "word the self", "#21", "21", "sign =", "zzz", "#2"]
 )
 def test_it_finds(made, browser_of, query):
     _, explorable, listing = browser_of("#among=3.0.0.9")
@@ -255,9 +255,9 @@ def test_the_open_feature_is_there_for_a_screen_reader_wherever_the_list_is_scro
 
 
 def test_a_link_opens_its_feature(made, browser_of):
-    tab, explorable, listing = browser_of("#feature=22")
-    assert opened(explorable) == 22
-    tab.evaluate("location.hash = '#feature=43'")
+    tab, explorable, listing = browser_of("#feature=21")
+    assert opened(explorable) == 21
+    tab.evaluate("location.hash = '#feature=42'")
     expect(explorable.locator(".sae-headline")).to_have_text(made[14].label)
     assert opened(explorable) == 43
     expect(listing.get_by_role("option", selected=True)).to_contain_text("#43 ")
@@ -274,7 +274,7 @@ def test_a_link_leads_to_the_browser_where_a_page_is_long(explorables, page, add
     tab.evaluate(
         "document.body.prepend(Object.assign(document.createElement('div'), { style: 'height: 3000px' })); scrollTo(0, 0)"
     )
-    tab.evaluate("location.hash = '#feature=43'")
+    tab.evaluate("location.hash = '#feature=42'")
     tab.wait_for_function("scrollY > 1000")
 
 
@@ -431,7 +431,7 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
 
 def test_the_brick_is_on_as_strongly_as_at_the_token_that_is_looked_at(made, browser_of):
     card = made[0]
-    tab, explorable, _ = browser_of("#feature=1")
+    tab, explorable, _ = browser_of("#feature=0")
     brick = explorable.locator(".sae-head .sae-brick")
     strongest = card.examples[0].activations[card.examples[0].focus].item()
 
@@ -499,11 +499,11 @@ def test_nothing_moves_by_itself_and_print_shows_the_card_without_the_list(brows
 
 def test_a_page_of_its_own_works_from_the_disk(page, widget, tmp_path):
     for made, name in ((widget, "features.html"), (Superposition(), "planes.html")):
-        opened = page(save_html(made, tmp_path / name).as_uri() + "#feature=22")
+        opened = page(save_html(made, tmp_path / name).as_uri() + "#feature=21")
         settle(opened.page)
         expect(opened.page.locator("section.sae-explorable")).to_be_visible()
         assert opened.page.title() == made.title and opened.problems == [] and opened.foreign == []
-    assert "#22" in page((tmp_path / "features.html").as_uri() + "#feature=22").page.locator(".sae-readout").inner_text()
+    assert "#21" in page((tmp_path / "features.html").as_uri() + "#feature=21").page.locator(".sae-readout").inner_text()
 
 
 @pytest.mark.parametrize("options", [WIDE, PHONE])
