@@ -1,6 +1,7 @@
 """How long the feature browser takes with 1,024 features: until it is ready, to answer a search, and to open a card.
 
     .venv/bin/python tests/benchmarks/bench_feature_browser.py       # on a machine that does nothing else
+    .venv/bin/python tests/benchmarks/bench_feature_browser.py _build/html/book/gpt.html     # the chapter's page as well
 
 Ready is measured from the browser's own start of the navigation until every widget is mounted, over http and from the disk,
 on a page whose data stands in scripts of their own, as the book's build leaves them. A search or a step in the list is
@@ -34,7 +35,7 @@ READY = """() => new Promise((resolve) => {
     look();
 })"""
 SEARCH = """queries => queries.map((query) => {
-    const field = document.querySelector("input[type=search]");
+    const field = document.querySelector(".sae-explorable input[type=search]");
     const start = performance.now();
     field.value = query;
     field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -67,7 +68,9 @@ def main() -> None:
         http_page = f"http://127.0.0.1:{server.server_port}/page.html"
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.find(), args=[*ARGUMENTS, "--no-sandbox"])
-            for what, address in {"http": http_page, "disk": page.as_uri(), "one file": (folder / "own.html").as_uri()}.items():
+            addresses = {"http": http_page, "disk": page.as_uri(), "one file": (folder / "own.html").as_uri()}
+            chapters = {path: Path(path).resolve().as_uri() for path in sys.argv[1:]}
+            for what, address in {**addresses, **chapters}.items():
                 times = []
                 for _ in range(TIMES):
                     tab = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
@@ -75,12 +78,13 @@ def main() -> None:
                     times.append(tab.evaluate(READY))
                     tab.context.close()
                 tell(f"ready, {what}", times)
-            tab = browser.new_page(viewport={"width": 1280, "height": 900})
-            tab.goto(http_page)
-            tab.evaluate(READY)
-            tell("a search", tab.evaluate(SEARCH, 5 * QUERIES))
-            tab.evaluate(SEARCH, [""])
-            tell("the next feature", tab.evaluate(STEP, ["Home", *40 * ["ArrowDown"], "End", *40 * ["PageUp"]]))
+            for what, address in {"": http_page, **chapters}.items():
+                tab = browser.new_page(viewport={"width": 1280, "height": 900})
+                tab.goto(address)
+                tab.evaluate(READY)
+                tell(f"a search {what}", tab.evaluate(SEARCH, 5 * QUERIES))
+                tab.evaluate(SEARCH, [""])
+                tell(f"the next feature {what}", tab.evaluate(STEP, ["Home", *40 * ["ArrowDown"], "End", *40 * ["PageUp"]]))
             browser.close()
         server.shutdown()
 
