@@ -135,7 +135,8 @@ def feature_cards(
     Raises ValueError for parts that do not fit together.
     """
     _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels)
-    checks.count("snippets", snippets), checks.count("reach", reach)
+    checks.count("snippets", snippets)
+    checks.count("reach", reach)
     features = list(range(sae.d_sae) if features is None else features)
     codes = torch.cat([sae.encode(piece)[:, features] for piece in x.split(4_096)]).T.contiguous()  # (features, n)
     orders = [row.argsort(descending=True, stable=True)[: int((row > 0).sum())] for row in codes]
