@@ -303,12 +303,14 @@ export default {
     function ask(news) {
       Object.assign(state, news);
       drawList();
+      // Who sorts wants to see what comes first.
+      if (news.order !== undefined) list.scrollTop = 0;
       shared.among.set([state.order, state.least, state.low, state.high].join("."));
       if (state.query || shared.find.get()) shared.find.set(state.query);
       tell();
     }
 
-    const field = el("input", { type: "search", name: "search", id: uniqueId("search"), placeholder: "docstring, self, #12", autocomplete: "off", spellcheck: false,
+    const field = el("input", { type: "search", name: "search", id: uniqueId("search"), placeholder: "a label, a token, #12", autocomplete: "off", spellcheck: false,
       oninput: () => ask({ query: field.value }),
       // From the search on into what it found, as in any list that is searched.
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
@@ -347,9 +349,13 @@ export default {
     // In a notebook, what is rendered may not stand in the page yet, and has no height.
     const measured = new ResizeObserver(() => { reveal(); drawRows(); });
     measured.observe(list);
-    // A link that leads to a feature leads to the browser too; a page that is only loaded anew stays where it was.
+    // A link that leads to a feature leads to its card too; a page that is only loaded anew stays where it was.
     const comes = performance.getEntriesByType("navigation")[0];
-    if (linked && /** @type {any} */ (comes)?.type === "navigate") root.scrollIntoView({ block: "start" });
+    const lead = () => {
+      const { top } = sheet.getBoundingClientRect();
+      if (top < 0 || top > innerHeight / 2) sheet.scrollIntoView({ block: "start" });
+    };
+    if (linked && /** @type {any} */ (comes)?.type === "navigate") lead();
     const follow = () => {
       const was = state.at;
       const there = restore() >= 0;
@@ -357,7 +363,7 @@ export default {
       drawList();
       if (state.at !== was) drawCard();
       tell();
-      if (there) root.scrollIntoView({ block: "nearest" });
+      if (there) lead();
     };
     addEventListener("hashchange", follow);
     return () => {
