@@ -214,7 +214,7 @@ def _auroc(strength: Tensor, true: Tensor) -> Tensor:
 
 
 STRONGEST, WEAKEST = "strongest", "weakest"
-MISSED = "off though the label holds"
+FALSE_ALARM, MISSED = "on though the label does not hold", "off though the label holds"
 
 
 class Example(NamedTuple):
@@ -222,7 +222,8 @@ class Example(NamedTuple):
 
     tokens: the text, token by token; activations: (tokens,), none negative; focus: the place of the token that the example
     was chosen for; quantile: which part of the feature's range that token is from: `STRONGEST`, `WEAKEST`, words for what lies
-    between, such as "3rd tenth", or `MISSED`, for a token at which the feature is not on although its label holds.
+    between, such as "3rd tenth", `FALSE_ALARM`, for one at which it is on above its threshold although its label does not
+    hold, or `MISSED`, for one at which it is not on although its label holds.
     """
 
     tokens: Sequence[str]

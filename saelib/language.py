@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from . import checks
 from .data import Tokens, windows
 from .hooks import activations, changed
-from .interpret import MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores
+from .interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores
 from .models import Model, SparseAutoencoder
 
 
@@ -156,15 +156,17 @@ def feature_cards(
             push -= push.mean()
             promoted = [(vocabulary[j], push[j].item()) for j in push.topk(min(10, len(push))).indices.tolist()]
             suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(min(10, len(push))).indices.tolist()]
-        label, numbers, holds = None, [0.0] * 5, None
+        label, numbers, wrong = None, [0.0] * 5, {}
         if scores is not None and scores.f1[feature] >= least_f1 and not scores.auroc[feature].isnan():
             label = names[int(scores.label[feature])]
             holds = labels[:, int(scores.label[feature])]
             numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
+            alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
+            wrong = {FALSE_ALARM: alarms, MISSED: (holds & (own == 0)).nonzero().ravel()}
         cards.append(FeatureCard(
             feature, label, *numbers, len(order) / len(own), torch.histc(own[order], BINS, 0, own[order[0]].item()),
             own[order[0]].item(), promoted, suppressed, effects.get(feature),
-            _examples(own, order, holds, tokens, vocabulary, bounds),
+            _examples(own, order, wrong, tokens, vocabulary, bounds),
         ))  # fmt: skip
     return cards
 
@@ -193,14 +195,15 @@ def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, nam
 
 
 def _examples(
-    own: Tensor, order: Tensor, holds: Tensor | None, tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor
+    own: Tensor, order: Tensor, wrong: dict[str, Tensor], tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor
 ) -> list[Example]:
+    """From the whole range of a feature, by `order`; and one of each kind of places at which its label is wrong."""
     taken: list[int] = []
     examples = []
 
-    def add(candidates: Tensor, ranks: range | None = None) -> None:
-        """The first of some tokens, of these ranks, that is not in sight of one that was shown already."""
-        for i, place in enumerate(candidates.tolist()):
+    def add(candidates: Tensor, quantiles: Sequence[str]) -> None:
+        """The first of some tokens that is not in sight of one that was shown already."""
+        for place, quantile in zip(candidates.tolist(), quantiles):
             if all(abs(place - other) >= LENGTH for other in taken):
                 taken.append(place)
                 file = int(torch.searchsorted(bounds, place, right=True)) - 1
@@ -208,17 +211,16 @@ def _examples(
                 first = max(begin, min(place - BEFORE, end - LENGTH))
                 last = min(first + LENGTH, end)
                 texts = [vocabulary[j] for j in tokens.ids[first:last].tolist()]
-                quantile = MISSED if ranks is None else _quantile(ranks[i], len(order))
                 examples.append(Example(texts, own[first:last].clone(), place - first, quantile))
                 return
 
     for share in EXAMPLES:
         start = round(share * (len(order) - 1))
         ranks = range(start, len(order))[:200] if share < 1 else range(len(order))[::-1][:200]
-        add(order[list(ranks)], ranks)
+        add(order[list(ranks)], [_quantile(rank, len(order)) for rank in ranks])
     examples.sort(key=lambda example: -example.activations[example.focus])
-    if holds is not None:
-        add((holds & (own == 0)).nonzero().ravel()[:200])
+    for kind, places in wrong.items():
+        add(places[:200], [kind] * 200)
     return examples
 
 

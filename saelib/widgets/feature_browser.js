@@ -4,7 +4,7 @@ import { unpack } from "./feature_cards.js";
 
 /** @typedef {import("./feature_cards.js").Card} Card */
 
-const MISSED = "off though the label holds"; // as in saelib.interpret
+const FALSE_ALARM = "on though the label does not hold", MISSED = "off though the label holds"; // as in saelib.interpret
 const SHARES = [0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]; // of all tokens: what can be chosen for how often
 const ORDERS = ["F1", "density", "effect", "number"];
 
@@ -251,7 +251,7 @@ export default {
             go(steps[event.key]);
           },
         }, ...marks);
-        const between = !["strongest", "weakest", MISSED].includes(example.quantile);
+        const between = !["strongest", "weakest", FALSE_ALARM, MISSED].includes(example.quantile);
         return el("div", { className: "sae-example" },
           el("p", { className: "sae-margin" }, two((example.levels[example.focus] / 255) * card.maximum), ...(between ? [el("span", {}, example.quantile)] : [])), box);
       }
@@ -259,7 +259,7 @@ export default {
       const groups = el("div", { onpointerleave: rest });
       let last = "";
       card.examples.forEach((example, i) => {
-        const group = { strongest: "Strongest", weakest: "Weakest", [MISSED]: "Off though the label holds" }[example.quantile] ?? "Across its range";
+        const group = { strongest: "Strongest", weakest: "Weakest", [FALSE_ALARM]: "On though the label does not hold", [MISSED]: "Off though the label holds" }[example.quantile] ?? "Across its range";
         if (group !== last) groups.append(el("p", { className: "sae-label" }, group));
         last = group;
         groups.append(line(example, i + 1));

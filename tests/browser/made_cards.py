@@ -9,7 +9,7 @@ import textwrap
 from collections import Counter
 
 import torch
-from saelib.interpret import MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard
+from saelib.interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard
 
 TOKEN = re.compile(r"\n[ \t]*|\"\"\"|'''| ?[A-Za-z_]+| ?\d+| ?[^\w\s]+|[ \t]+")
 # Classes that a regular expression can tell from the token alone; below, each word that is common makes one more.
@@ -33,7 +33,7 @@ def tokens() -> list[str]:
 
 
 def cards(count: int = 12, seed: int = 0) -> list[FeatureCard]:
-    """`count` cards with 9 examples of 24 tokens each. Every seventh has no label; numbers have gaps."""
+    """`count` cards with 9 examples of 24 tokens each, and up to two where the label fails. Every seventh has no label; numbers have gaps."""
     generator = torch.Generator().manual_seed(seed)
     text = tokens()
     docs, inside = torch.zeros(len(text), dtype=torch.bool), False
@@ -68,9 +68,9 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
     order = own.argsort(descending=True, stable=True)[: int(on.sum())]
     places = [order[round(share * (len(order) - 1))].item() for share in (0, 0.02, 0.04, 0.3, 0.5, 0.7, 0.98, 1)]
     missed = (holds & ~on).nonzero().ravel()
-    places += missed[:1].tolist()
+    kinds = {**dict.fromkeys(order[~holds[order]][:1].tolist(), FALSE_ALARM), **dict.fromkeys(missed[:1].tolist(), MISSED)}
     examples = []
-    for place, quantile in zip(places, QUANTILES + [MISSED]):
+    for place, quantile in [*zip(places, QUANTILES), *kinds.items()]:
         first = max(0, min(n - WINDOW, place - WINDOW * 2 // 3))
         examples.append(Example(text[first : first + WINDOW], own[first : first + WINDOW].clone(), place - first, quantile))
     after = Counter(text[place + 1] for place in order.tolist() if place + 1 < n).most_common(8)

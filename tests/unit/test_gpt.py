@@ -9,7 +9,7 @@ from hostile import not_a_count, not_a_seed, refusal, unhurried
 from hypothesis import example, given
 from hypothesis import strategies as st
 from saelib import GPT, load_gpt, load_tokenizer
-from saelib.data import PythonFile, train_tokenizer
+from saelib.data import train_tokenizer
 from saelib.gpt import Attention, Block, save_gpt
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
@@ -264,7 +264,7 @@ def test_a_file_of_something_else_is_refused_by_its_name(tensors, notes, tmp_pat
 
 
 def test_a_tokenizer_comes_back_from_its_file_and_another_file_is_refused(tmp_path):
-    tokenizer = train_tokenizer([PythonFile("a.py", "x = 1\n", False)], 257)
+    tokenizer = train_tokenizer(["x = 1\n"], 257)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     assert load_tokenizer(tmp_path / "tokenizer.json").encode("é").ids == tokenizer.encode("é").ids
     for content in (b"", b"{}", b"\xff\xfe", b'{"model": 3}'):

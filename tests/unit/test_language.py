@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from saelib import GPT, L1, SparseAutoencoder, TopK, activations, changed, interpret
 from saelib.data import Tokens
-from saelib.interpret import MISSED, STRONGEST, WEAKEST, LabelScores
+from saelib.interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, LabelScores
 from saelib.language import bits_per_byte, feature_cards, ngram_losses, splice, token_activations, token_losses, turn
 from saelib.widgets import FeatureBrowser
 from torch import Tensor, nn
@@ -396,17 +396,19 @@ def test_examples_stand_in_order_say_from_which_tenth_they_are_and_show_no_other
         assert not {focus(other) for other in card.examples if other is not one} & set(places(one))
 
 
-def test_a_missed_example_is_where_the_label_holds_and_the_feature_is_off():
+def test_the_last_examples_are_where_it_is_on_though_its_label_does_not_hold_and_off_though_it_does():
     tokens, names = named(*LENGTHS)
     labels = torch.rand(len(names), 3, generator=torch.Generator().manual_seed(1)) < torch.tensor([0.5, 0.02, 0.1])
     scores = scored(4, label=[1, 0, 1, 2])
     for card in feature_cards(reader(4), X, tokens, names, scores=scores, names=["a", "b", "c"], labels=labels):
-        *others, last = card.examples
-        assert last.quantile == MISSED and all(one.quantile != MISSED for one in others) and len(others) == 9
+        *others, wrong, last = card.examples
+        assert [wrong.quantile, last.quantile] == [FALSE_ALARM, MISSED] and len(others) == 9
+        assert not {FALSE_ALARM, MISSED} & {one.quantile for one in others}
         at, which = focus(last), int(scores.label[card.feature])
         assert labels[at, which] and X[at, card.feature] <= 0 and last.activations[last.focus] == 0
         assert torch.equal(last.activations, X[places(last), card.feature].relu())
         assert all(abs(at - focus(one)) >= 24 for one in others)
+        assert not labels[focus(wrong), which] and X[focus(wrong), card.feature] > card.threshold
 
 
 def test_where_a_label_never_fails_that_way_there_is_no_such_example():
