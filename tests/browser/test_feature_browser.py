@@ -260,7 +260,7 @@ def test_a_link_opens_its_feature(made, browser_of):
     tab.evaluate("location.hash = '#feature=42'")
     expect(explorable.locator(".sae-headline")).to_have_text(made[14].label)
     assert opened(explorable) == 42
-    expect(listing.get_by_role("option", selected=True)).to_contain_text("#43 ")
+    expect(listing.get_by_role("option", selected=True)).to_contain_text("#42 ")
     length = tab.evaluate("history.length")
     listing.locator(".sae-feature").nth(2).click()
     assert tab.evaluate("location.hash") == f"#feature={opened(explorable)}" and tab.evaluate("history.length") == length
