@@ -86,7 +86,7 @@ def bits_per_byte(losses: Tensor, texts: Sequence[str]) -> float:
 
 def splice(sae: Model) -> Callable[[Tensor], Tensor]:
     """For `changed`: the stream (n, t, d) gives way to the autoencoder's copy of it."""
-    return lambda stream: sae(stream.flatten(0, 1)).view_as(stream).to(stream.dtype)
+    return lambda stream: sae(stream.flatten(0, 1)).view_as(stream)
 
 
 def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor], Tensor]:
@@ -140,7 +140,7 @@ def feature_cards(
     features = list(range(sae.d_sae) if features is None else features)
     codes = torch.cat([sae.encode(piece)[:, features] for piece in x.split(4_096)]).T.contiguous()  # (features, n)
     orders = [row.argsort(descending=True, stable=True)[: int((row > 0).sum())] for row in codes]
-    bounds = torch.cat([tokens.file.new_zeros(1), tokens.file.diff().nonzero().ravel() + 1, torch.tensor([len(tokens.ids)])])
+    bounds = tokens.bounds()
     alive = [i for i, order in enumerate(orders) if len(order)]
     effects: dict[int, Effect] = {}
     if model is not None and alive:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import checks
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -29,6 +30,10 @@ class Tokens(NamedTuple):
         there = torch.zeros(len(self.ids), dtype=torch.bool)
         there[:-1] = self.file[1:] == self.file[:-1]
         return self.ids.roll(-1), there
+
+    def bounds(self) -> Tensor:
+        """Where each text begins among the tokens, and where the last one ends: (texts + 1,) int64."""
+        return torch.cat([torch.zeros(1, dtype=torch.int64), self.file.diff().nonzero().ravel() + 1, torch.tensor([len(self.ids)])])
 
 
 def train_tokenizer(texts: Iterable[str], n_tokens: int) -> "Tokenizer":
@@ -81,7 +86,7 @@ def windows(tokens: Tokens, context: int, size: int = 16) -> Iterator[tuple[Tens
     half = checks.count("context", context, least=2) // 2
     checks.count("size", size)
     starts, ends, first = [], [], []
-    bounds = [0, *(tokens.file.diff().nonzero().ravel() + 1).tolist(), len(tokens.ids)]
+    bounds = tokens.bounds().tolist()
     for begin, end in zip(bounds, bounds[1:]):
         for start in range(begin, max(end - half, begin + 1), half):
             starts.append(start)
