@@ -16,6 +16,7 @@ The rooms, in the order in which data flows through them; a module imports only 
     storage      save and load
     interpret    feature cards, ablation, steering
     language     a language model token by token, and the cards of its features
+    claims       what a text says of its results, checked where they are measured
     plots        seaborn figures in one theme      (import saelib.plots)
     widgets      the quiz and the explorables      (import saelib.widgets)
     make_gpt     makes the book's GPT again        (python -m saelib.make_gpt)

@@ -1,0 +1,143 @@
+"""What a text says of its results, checked where they are measured.
+
+A claim is a sentence, a number, and the bounds between which the sentence is true. Where it comes out otherwise, the notebook goes
+on and says so at its place: a reader's machine is not wrong for adding up in another order. A test asks for more
+(SAELIB_CLAIMS=strict), and who wants to know how a claim fares over many runs has the numbers written down (SAELIB_CLAIMS_FILE).
+"""
+
+import ast
+import hashlib
+import html
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SAID = ("words", "above", "below", "show")  # what a claim says; its name and value are what is measured
+
+
+class ClaimFailed(AssertionError):
+    """A claim came out otherwise, and SAELIB_CLAIMS=strict asked to be stopped by that."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim as it is written: its name; words, a sentence; above and below, the bounds between which it is true (None: no
+    bound); show, how its numbers are shown (a format specification, such as ".0%").
+
+    Raises ValueError for a name that is not lowercase words and digits with dashes between them, for empty words, no
+    bounds or bounds with nothing between them, and an unknown `show`.
+    """
+
+    name: str
+    words: str
+    above: float | None = None
+    below: float | None = None
+    show: str = ".3g"
+
+    def __post_init__(self):
+        name, above, below = self.name, self.above, self.below
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"name is {name!r}; expected lowercase words and digits with dashes between them, such as 'intro-rich-box'")
+        if not isinstance(self.words, str) or not self.words.strip():
+            raise ValueError(f"words of claim {name!r} are {self.words!r}; expected a sentence")
+        ends = [end for end in (above, below) if end is not None]
+        if not ends:
+            raise ValueError(f"claim {name!r} has neither above nor below; expected at least one of them")
+        if not all(isinstance(end, (int, float)) and math.isfinite(end) for end in ends) or sorted(set(ends)) != ends:
+            raise ValueError(f"claim {name!r} has above={above!r} and below={below!r}; expected finite numbers, above the smaller one")
+        try:
+            format(1.0, self.show)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"show of claim {name!r} is {self.show!r}; expected a format of numbers, such as '.0%'") from error
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies between the bounds, these excluded. What is no number does not."""
+        return (self.above is None or value > self.above) and (self.below is None or value < self.below) and not math.isnan(value)
+
+    def shown(self, value: float) -> str:
+        """The value as it is to be shown, and never as -0."""
+        text = format(value, self.show)
+        return text.removeprefix("-") if not re.search("[1-9a-z]", text) else text
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words, such as "above 17% and below 23%"."""
+        ends = (("above", self.above), ("below", self.below))
+        return " and ".join(f"{word} {self.shown(end)}" for word, end in ends if end is not None)
+
+    def otherwise(self, value: float) -> str:
+        """What to say where the value is not between the bounds."""
+        return f"On this machine this came out otherwise. {self.words.strip().rstrip('.')}: expected {self.bounds}, measured {self.shown(value)}."
+
+
+def claim(name: str, words: str, value, *, above: float | None = None, below: float | None = None, show: str = ".3g") -> None:
+    """Check what a text says of a result, and go on either way: where it does not hold, show that.
+
+    Args: name, words, above, below, show, as in `Claim`, the name unique in the whole book; value, a number, or a tensor of one.
+    Raises ValueError as `Claim` does, and ClaimFailed where the value is not between the bounds and the environment
+    says SAELIB_CLAIMS=strict. Where it names a SAELIB_CLAIMS_FILE, that gets a line of JSON for each claim, with its name and value.
+    """
+    own, value = Claim(name, words, above, below, show), float(value)
+    if file := os.environ.get("SAELIB_CLAIMS_FILE"):
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"name": name, "value": value}) + "\n")
+    if not own.holds(value):
+        if os.environ.get("SAELIB_CLAIMS") == "strict":
+            raise ClaimFailed(f"{own.otherwise(value)} (claim {name!r})")
+        _show(_Otherwise(own.otherwise(value)))
+
+
+class _Otherwise:
+    """What a notebook shows where a claim came out otherwise: in words, set apart."""
+
+    def __init__(self, words: str):
+        self.words = words
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_html_(self) -> str:
+        return f'<div class="claim-otherwise" role="note">{html.escape(self.words)}</div>'
+
+
+def _show(what: _Otherwise) -> None:
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        sys.modules["IPython"].display.display(what)
+    else:
+        print(what)
+
+
+def _calls(tree: ast.AST) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "claim":
+            yield node
+
+
+def written(source: str) -> list[Claim]:
+    """The claims in a text of Python, in its order.
+
+    Raises ValueError for one whose name, words, bounds or show are not written out: they are read without running anything.
+    """
+    found = []
+    for call in sorted(_calls(ast.parse(source)), key=lambda call: call.lineno):
+        given = dict(zip(("name", "words"), call.args)) | {each.arg: each.value for each in call.keywords if each.arg in ("name", *_SAID)}
+        try:
+            found.append(Claim(**{name: ast.literal_eval(value) for name, value in given.items()}))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a claim can't be read ({error}): {ast.unparse(call)[:200]}") from error
+    return found
+
+
+def key(source: str) -> str:
+    """A short hash of what a text of Python measures: of its code without comments, and without what its claims say. As
+    long as it is the same, what was measured before still counts."""
+    tree = ast.parse(source)
+    for call in _calls(tree):
+        call.args[1:2] = []
+        call.keywords = [each for each in call.keywords if each.arg not in _SAID]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
