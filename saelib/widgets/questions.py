@@ -20,8 +20,8 @@ A quiz is a YAML file beside its chapter (or the same data in Python):
         anchor: "#the-two-friends"          # optional: the passage to reread, here or in "page.html#passage"
 
 A `single` question has exactly one right option, a `multiple` one at least one right and at least one wrong.
-Texts may hold `code`, *emphasis*, **strong** and formulas in TeX, as $W_{\text{enc}} x$ (a dollar itself is \$);
-everything else in them shows as it is written.
+Texts may hold `code`, *emphasis*, **strong**, formulas in TeX, as $W_{\text{enc}} x$ (a dollar itself is \$), and words that rest
+on a claim, as [about a fifth](claim:intro-rich-box), which the book lets readers point at; everything else in them shows as it is written.
 
 Every question may have a picture, and stand in the chapter's text instead of in its quiz:
 

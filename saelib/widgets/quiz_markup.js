@@ -30,14 +30,21 @@ function formula(whole, tex) {
   return node;
 }
 
-// What binds tightest: a dollar that begins no formula, `code`, a formula (by the rule in question_math.py). While
-// emphasis is looked for around it, the one character STAND_IN takes its place; an author's own is taken out as well.
+/** Words that rest on a claim; the book's page gives them an address and a note. @param {string} words @param {string} claim */
+function claimed(words, claim) {
+  const node = el("a", { className: "claim-mark" }, words);
+  node.dataset.claim = claim;
+  return node;
+}
+
+// What binds tightest: a dollar that begins no formula, `code`, a formula (by the rule in question_math.py), [words](claim:name).
+// While emphasis is looked for around it, the one character STAND_IN takes its place; an author's own is taken out as well.
 const STAND_IN = "\ufffc";
-const ATOMS = /\\\$|`([^`]+)`|\$(?![ \t\r\n])((?:\\[^\r\n]|[^\\$])*(?:\\[^ \t\r\n]|[^\\$ \t\r\n]))\$(?![0-9])|\ufffc/g;
+const ATOMS = /\\\$|`([^`]+)`|\[([^\]]+)\]\(claim:([a-z0-9-]+)\)|\$(?![ \t\r\n])((?:\\[^\r\n]|[^\\$])*(?:\\[^ \t\r\n]|[^\\$ \t\r\n]))\$(?![0-9])|\ufffc/g;
 const EMPHASIS = /\*\*(\S|\S.*?\S)\*\*|\*(\S|\S.*?\S)\*/;
 
 /**
- * An author's text as nodes: `code`, *emphasis*, **strong**, $formulas$, and everything else as the text it is.
+ * An author's text as nodes: `code`, *emphasis*, **strong**, $formulas$, [claims](claim:name), and everything else as the text it is.
  * Elements are made one by one and nothing is parsed as HTML, so that no text can become anything else.
  * @param {string} text
  * @returns {(Node|string)[]}
@@ -45,8 +52,8 @@ const EMPHASIS = /\*\*(\S|\S.*?\S)\*\*|\*(\S|\S.*?\S)\*/;
 export function markup(text) {
   /** @type {(Node|string)[]} */
   const atoms = [];
-  const rest = text.replace(ATOMS, (whole, code, tex) => {
-    atoms.push(code ? el("code", {}, code) : tex ? formula(whole, tex) : whole === "\\$" ? "$" : whole);
+  const rest = text.replace(ATOMS, (whole, code, words, claim, tex) => {
+    atoms.push(code ? el("code", {}, code) : claim ? claimed(words, claim) : tex ? formula(whole, tex) : whole === "\\$" ? "$" : whole);
     return STAND_IN;
   });
   return emphasised(rest, atoms);

@@ -49,7 +49,7 @@ def _table_of_contents(folder: Path) -> tuple[str, list[str]]:
     for parent in (folder, *folder.parents):
         if (parent / "_toc.yml").is_file():
             toc, config = (_yaml(parent / name) for name in ("_toc.yml", "_config.yml"))
-            pages = [(parent / file).with_suffix("") for file in _files(toc)]
+            pages = [(parent / file).with_suffix("") for file in toc_files(toc)]
             title = config.get("title") if isinstance(config, dict) else None
             return str(title or parent.name), [page.name for page in pages if page.parent == folder]
     return folder.name, []
@@ -59,14 +59,14 @@ def _yaml(file: Path) -> Any:
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
-def _files(toc: Any) -> Iterator[str]:
+def toc_files(toc: Any) -> Iterator[str]:
     """The pages in a table of contents, in its order, however its parts and sections are nested."""
     if isinstance(toc, dict):
         yield from (toc[key] for key in ("root", "file") if isinstance(toc.get(key), str))
         for inner in toc.values():
-            yield from _files(inner)
+            yield from toc_files(inner)
     for inner in toc if isinstance(toc, list) else ():
-        yield from _files(inner)
+        yield from toc_files(inner)
 
 
 def _title(folder: Path, name: str) -> str:
