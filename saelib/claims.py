@@ -66,9 +66,17 @@ class Claim:
 
     @property
     def bounds(self) -> str:
-        """The bounds in words, such as "above 17% and below 23%"."""
+        """The bounds in words, such as "above 16.5% and below 23%": with as many decimals as it takes."""
         ends = (("above", self.above), ("below", self.below))
-        return " and ".join(f"{word} {self.shown(end)}" for word, end in ends if end is not None)
+        return " and ".join(f"{word} {self._exactly(end)}" for word, end in ends if end is not None)
+
+    def _exactly(self, end: float) -> str:
+        if found := re.fullmatch(r"\.(\d+)([f%])", self.show):
+            for decimals in range(int(found[1]), 8):
+                text = f"{end:.{decimals}{found[2]}}"
+                if math.isclose(float(text.rstrip("%")), end * (100 if found[2] == "%" else 1), abs_tol=1e-9):
+                    return text
+        return self.shown(end)
 
     def otherwise(self, value: float) -> str:
         """What to say where the value is not between the bounds."""

@@ -65,7 +65,7 @@ def execute_changed(app, config):
     cache = get_cache(config.nb_execution_cache_path)
     expected = seconds(root)
     notebooks = [path for path in sorted((root / "book").glob("*.ipynb")) if record_of(cache, path) is None]
-    notebooks.sort(key=lambda path: -expected.get(path.stem, len(path.read_bytes()) / 1e9))
+    notebooks.sort(key=lambda path: -expected.get(path.stem, path.stat().st_size))  # first what nobody has timed yet
     if not notebooks:
         return
     LOG.info(f"running {len(notebooks)} chapters, {AT_A_TIME} at a time: {', '.join(path.stem for path in notebooks)}")

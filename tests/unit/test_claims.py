@@ -93,6 +93,20 @@ def test_a_small_number_below_zero_is_not_shown_as_minus_nothing():
     assert Claim("a", "A", above=-1, show=".1f").shown(-0.06) == "-0.1"
 
 
+@pytest.mark.parametrize(
+    "above, below, show, words",
+    [
+        (3.5, 4.5, ".0f", "above 3.5 and below 4.5"),
+        (0.165, 0.22, ".0%", "above 16.5% and below 22%"),
+        (None, 0.015, ".2f", "below 0.015"),
+        (0.2, None, ".2f", "above 0.20"),
+        (1 / 3, None, ".3g", "above 0.333"),
+    ],
+)
+def test_bounds_are_not_rounded_away(above, below, show, words):
+    assert Claim("a", "A", above, below, show).bounds == words
+
+
 SOURCE = """
 x = error[128]  # measured
 claim("rich-box", "It leaves a fifth", x, above=0.1, below=0.3, show=".0%")
