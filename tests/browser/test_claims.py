@@ -78,7 +78,7 @@ def test_a_finger_shows_the_note_first_and_leads_on_from_it(intro):
     tab, mark = intro(**PHONE)
     mark.tap()
     assert bubble(tab).is_visible() and tab.url.endswith("intro.html")
-    tab.locator("h1").tap()
+    tab.get_by_role("heading", level=1).tap()
     assert bubble(tab).is_hidden()
     mark.tap()
     bubble(tab).get_by_role("link").tap()
