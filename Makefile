@@ -51,7 +51,7 @@ test-exchange: .venv-peers/.stamp
 test-notebooks: book
 	@$(STRIP) --verify $(NOTEBOOKS) || { echo "These notebooks carry outputs: make strip"; exit 1; }
 	@SAELIB_CLAIMS=strict MKL_ENABLE_INSTRUCTIONS=SSE4_2 ATEN_CPU_CAPABILITY=default \
-	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=60 book
+	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
 	@$(BIN)/python -m pytest -q tests/notebooks tests/replication
 
 test-browser: chromium book

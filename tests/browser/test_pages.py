@@ -135,7 +135,9 @@ def test_every_picture_has_words(path):
         assert image["alt"].strip() and not image["alt"].endswith(Path(image["src"]).suffix), image
     for figure in html.select("figure.sae-figure"):
         assert figure["role"] == "img" and figure["aria-label"].strip(), str(figure)[:200]
-    for drawing in html.select("article svg"):
+    for drawing in html.select("svg.claim-runs"):
+        assert drawing["role"] == "img" and drawing["aria-label"].strip(), str(drawing)[:200]
+    for drawing in html.select("article svg:not(.claim-runs)"):
         assert drawing.find_parent("figure", class_="sae-figure"), f"not made by plots.figure: {str(drawing)[:200]}"
 
 
@@ -162,8 +164,9 @@ def test_our_own_code_is_light_and_brings_no_widget_manager(path):
     in_page = compressed(whole) - compressed(without)
     beside = sum(compressed(file.read_text(encoding="utf-8")) for file in files)
     # The review brings its own code beside that of the quizzes, which is too far away for the compression to see the likeness.
-    # Two large explorables on one page bring the code of both, and the feature browser is as large as two.
-    limit = {"quiz.html": 35_000, "neurons.html": 30_000, "cat.html": 30_000, "gpt.html": 30_000}.get(path.name, 25_000)
+    # Two large explorables on one page bring the code of both, and the feature browser is as large as two. (1,500 in all of these
+    # are for claims.js, by which every number in the text can be pointed at.)
+    limit = {"quiz.html": 36_500, "neurons.html": 31_500, "cat.html": 31_500, "gpt.html": 31_500}.get(path.name, 26_500)
     assert in_page + beside < limit
 
 

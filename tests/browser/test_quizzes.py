@@ -19,7 +19,8 @@ QUIZZES = {chapter: ROOT / f"{chapter}.quiz.yml" for chapter in CHAPTERS if (ROO
 
 
 def shown(text: str) -> str:
-    """An author's text as the page shows it: without the marks of code, emphasis and strong."""
+    """An author's text as the page shows it: without the marks of code, emphasis and strong, and of words that rest on a claim."""
+    text = re.sub(r"\[([^\]]+)\]\(claim:[a-z0-9-]+\)", r"\1", text)
     marks = r"`([^`]+)`|\*\*(\S|\S.*?\S)\*\*|\*(\S|\S.*?\S)\*"
     return re.sub(marks, lambda found: found[1] or shown(found[2] or found[3]), text)
 
