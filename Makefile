@@ -50,7 +50,7 @@ test-exchange: .venv-peers/.stamp
 # is made to compute as older ones do, and not as in the build: what holds on one kind of machine alone is noticed.
 test-notebooks: book
 	@$(STRIP) --verify $(NOTEBOOKS) || { echo "These notebooks carry outputs: make strip"; exit 1; }
-	@SAELIB_CLAIMS=strict MKL_ENABLE_INSTRUCTIONS=SSE4_2 ATEN_CPU_CAPABILITY=default \
+	@SAELIB_CLAIMS=strict MKL_ENABLE_INSTRUCTIONS=SSE4_2 ATEN_CPU_CAPABILITY=default OMP_WAIT_POLICY=PASSIVE \
 	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
 	@$(BIN)/python -m pytest -q tests/notebooks tests/replication
 

@@ -99,6 +99,23 @@ def test_words_in_a_question_have_their_note_as_well(intro):
     assert tab.locator(f"#{mark.get_attribute('aria-describedby')}").count() == 1
 
 
+def test_words_in_an_answer_choose_it_and_show_their_note_to_the_pointer(page, server):
+    for options in ({}, PHONE):
+        opened = page(f"{server}/book/gpt.html", **options)
+        tab = opened.page
+        settle(tab)
+        mark = tab.locator("fieldset label .claim-mark").first
+        mark.scroll_into_view_if_needed()
+        if options:
+            mark.tap()
+        else:
+            mark.hover()
+            assert re.match(r".+ here; ", bubble(tab).inner_text())
+            mark.click()
+        assert mark.locator("xpath=ancestor::label").locator("input").is_checked() and tab.url.endswith("gpt.html")
+        assert mark.get_attribute("href") is None and opened.problems == []
+
+
 def test_paper_has_the_notes_numbered_as_the_words_are(intro):
     tab, _ = intro()
     assert tab.locator(".claim-notes").is_hidden()

@@ -48,14 +48,15 @@
   }, true);
   document.addEventListener("click", (event) => {
     const mark = markAt(event);
-    if (!mark || !finger) return;
+    if (!mark?.href || !finger) return;
     event.preventDefault();
     show(mark);
   });
 
-  // A question's words come without an address: only this page knows where the page of all runs is.
+  // A question's words come without an address: only this page knows where the page of all runs is. Those of an answer to choose
+  // get none: pressed, they choose it.
   const lead = (root) => {
-    for (const mark of root.querySelectorAll(".claim-mark:not([href])")) {
+    for (const mark of root.querySelectorAll(".claim-mark:not([href], label *)")) {
       mark.href = `${notes.dataset.page}#${mark.dataset.claim}`;
       mark.setAttribute("aria-describedby", `claim-${mark.dataset.claim}`);
     }
