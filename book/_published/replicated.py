@@ -15,7 +15,7 @@ import nbformat
 import yaml
 from docutils import nodes
 from executed import claims_here
-from saelib.claims import Claim, key, written
+from saelib.claims import Claim, written
 from saelib.widgets.review import toc_files
 from sphinx.errors import ConfigError
 from sphinx.transforms import SphinxTransform
@@ -229,18 +229,6 @@ def load(app, config):
     claims = read_claims(Path(app.srcdir), config)
     app.published_claims = claims
     config.claims_key = hashlib.sha256(repr(claims).encode() + Path(__file__).read_bytes()).hexdigest()
-
-
-def stale(root: Path) -> list[str]:
-    """The chapters whose code no longer is what was replicated."""
-    file = root / "tests" / "replication" / "results.json"
-    results = json.loads(file.read_text(encoding="utf-8"))["chapters"] if file.is_file() else {}
-    found = []
-    for notebook in in_order(root):
-        code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
-        if written(code) and results.get(notebook.stem, {}).get("key") != key(code):
-            found.append(notebook.stem)
-    return found
 
 
 def tell(app, exception):
