@@ -21,10 +21,11 @@ CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 SPARSIFY_WEIGHTS = "sae.safetensors"
 SPARSIFY_NAMES = {"encoder.weight": "W_enc", "encoder.bias": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
 SAELENS = "6.54.12"  # without a version it would take the file for an old one, and forget the metadata
-# What SAELens can do to activations on their way in, and saelib can't. (Of what it folds into the weights when training
-# ends, the name alone does nothing, there and here.)
+# What SAELens can do to activations on their way in: these change nothing, and saelib can do no others.
+# (Of what is folded into the weights when training ends, the name alone does nothing, there and here; null, false and true
+# are older words.)
 KNOWN = {
-    "normalize_activations": ("none", "expected_average_only_in", "covariance_whitening"),
+    "normalize_activations": ("none", None, False, True, "expected_average_only_in", "covariance_whitening"),
     "reshape_activations": ("none",),
 }
 BRICKS = {name: brick for name, brick in vars(sparsity).items() if isinstance(brick, type) and hasattr(brick, "architecture")}
@@ -58,8 +59,8 @@ def load(path: str | Path) -> Model:
     """Read back the model that was saved in the folder `path`, by saelib, SAELens or sparsify.
 
     What their files do not say (a coefficient) is 0 in the model: it only matters for further training. A decoder whose rows
-    are to be brought to length 1 before anything else (`rescale_acts_by_decoder_norm`), or an encoder that reads x without
-    b_dec taken off (`apply_b_dec_to_input` false), is folded into weights that do the same.
+    are to be brought to length 1 before anything else (`rescale_acts_by_decoder_norm`), an encoder that reads x without
+    b_dec taken off (`apply_b_dec_to_input` false), or an older file's `scaling_factor`, is folded into weights that do the same.
 
     Raises FileNotFoundError where the folder or one of its two files is missing, and ValueError, naming file and value,
     for one that is truncated, describes no known model, or does not hold the weights that it describes.
@@ -77,8 +78,7 @@ def load(path: str | Path) -> Model:
         raise ValueError(f"{path / CONFIG} can't be read: {error}") from error
     tensors, _ = files.read_tensors(weights)
     try:
-        if weights.name == SPARSIFY_WEIGHTS:
-            config, tensors = _from_sparsify(config, tensors)
+        config, tensors = (_from_sparsify if weights.name == SPARSIFY_WEIGHTS else _from_older)(config, tensors)
         if "b_enc" in tensors and tensors.get("topk_threshold", torch.ones(2)).numel() == 1:
             # SAELens's checkpoints from the middle of training
             tensors["threshold"] = tensors.pop("topk_threshold").float().reshape(1).expand(tensors["b_enc"].shape)
@@ -131,7 +131,7 @@ def _fold(model: SparseAutoencoder, config: dict[str, Any]) -> None:
 
 def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The same as if SAELens had written it."""
-    for name, value in {"activation": "topk", "skip_connection": False, "transcode": False}.items():
+    for name, value in {"activation": "topk", "signed": False, "skip_connection": False, "transcode": False}.items():
         if config.get(name, value) != value:
             raise ValueError(f"{name} is {config[name]!r}; saelib reads only {value!r} of sparsify's models")
     for name in ("d_in", "k"):
@@ -145,6 +145,44 @@ def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[
     if not d_sae:
         d_sae = checks.count("d_in", config["d_in"]) * checks.count("expansion_factor", config.get("expansion_factor", 32))
     return {"architecture": "topk", "d_in": config["d_in"], "d_sae": d_sae, "k": config["k"]}, tensors
+
+
+def _from_older(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The same as SAELens 6 writes it, which converts the files of its older versions in this way too."""
+    config, tensors = dict(config), dict(tensors)
+    functions = {name: config.pop(name) for name in ("activation_fn", "activation_fn_str") if config.get(name) is not None}
+    for name, function in functions.items():
+        if function not in ("relu", "topk") or function != next(iter(functions.values())):
+            raise ValueError(f"{name} is {function!r}; saelib reads only 'relu' or 'topk', one of them in {' and '.join(functions)}")
+    if functions:
+        config.setdefault("architecture", "standard")  # the first versions had no other
+    settings = config.pop("activation_fn_kwargs", None) or {}
+    if "topk" in functions.values() or (config.get("architecture") == "topk" and settings):
+        if config["architecture"] not in ("standard", "topk"):
+            raise ValueError(f"architecture is {config['architecture']!r} with activation_fn 'topk'; expected 'standard' or 'topk'")
+        if not isinstance(settings, dict) or set(settings) - {"k"}:
+            raise ValueError(f"activation_fn_kwargs is {settings!r}; expected k and nothing else")
+        k = settings.get("k", config.get("k"))
+        if config.get("k", k) != k:
+            raise ValueError(f"activation_fn_kwargs is {settings!r} and k is {config['k']!r}; expected the same k twice")
+        config |= {"architecture": "topk"} | ({"k": k} if k is not None else {})
+    elif settings:
+        raise ValueError(f"activation_fn_kwargs is {settings!r}; expected none without activation_fn 'topk'")
+    # What each activation was multiplied by on its way to the decoder; for a time it was written also where nobody used it.
+    names = [name for name in ("scaling_factor", "finetuning_scaling_factor") if name in tensors]
+    if config.get("finetuning_scaling_factor") and not names:
+        raise ValueError(f"finetuning_scaling_factor is {config['finetuning_scaling_factor']!r}; expected a tensor scaling_factor with it")
+    for name in names:
+        factor = tensors.pop(name)
+        if (factor == 1).all():
+            continue
+        if config.get("finetuning_scaling_factor") is not True:
+            raise ValueError(f"{name} is not 1 everywhere; expected finetuning_scaling_factor to be true with it")
+        if "W_dec" in tensors and factor.shape == tensors["W_dec"].shape[:1]:
+            tensors["W_dec"] = tensors["W_dec"].float() * factor.float()[:, None]
+        else:
+            raise ValueError(f"{name} has shape {tuple(factor.shape)}; expected one number for each row of W_dec")
+    return config, tensors
 
 
 def _config(model: Model) -> dict[str, Any]:
@@ -189,7 +227,7 @@ def _build(config: dict[str, Any], sizes: list[int]) -> Model:
             if not isinstance(config.get(name, False), bool):
                 raise ValueError(f"{name} is {config[name]!r}; expected true or false")
         for name, values in KNOWN.items():
-            if config.get(name, "none") not in values:
+            if not any(config.get(name, "none") == known and type(known) is type(config.get(name, "none")) for known in values):
                 raise ValueError(f"{name} is {config[name]!r}; saelib reads only {' or '.join(map(repr, values))}")
         brick, unit = _brick(architecture, config)
         model = SparseAutoencoder(config["d_in"], config["d_sae"], brick)

@@ -241,6 +241,19 @@ def test_a_model_of_another_precision_is_read_as_saelens_reads_it_for_float32(ar
     assert_agree(load(tmp_path), sae_lens.SAE.load_from_disk(tmp_path, dtype="float32"), data(200, seed=1))
 
 
+def test_a_file_from_before_saelens_6_is_read_as_saelens_converts_it(tmp_path):
+    x = data(200, seed=1)
+    for name, own in {
+        "topk": {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": K}, "normalize_activations": None},
+        "standard": {"activation_fn_str": "relu", "normalize_activations": False},
+    }.items():
+        built(name).save_inference_model(tmp_path / name)
+        old = {"architecture": "standard", "d_in": D_IN, "d_sae": D_SAE, "dtype": "float32", "device": "cpu", "hook_name": "blocks.0", **own}
+        (tmp_path / name / "cfg.json").write_text(json.dumps(old))
+        assert_has_something_to_lose(load(tmp_path / name), name, x)
+        assert_agree(load(tmp_path / name), sae_lens.SAE.load_from_disk(tmp_path / name), x)
+
+
 def test_thresholds_below_zero_let_nothing_negative_pass(tmp_path):
     peer = built("jumprelu")
     with torch.no_grad():
@@ -346,6 +359,13 @@ def test_the_architectures_of_saelens_are_those_that_saelib_reads_and_those_that
 def test_a_model_of_sparsifys_that_saelib_can_not_be_is_refused_by_name(name, value, tmp_path):
     coder(num_latents=D_SAE, **{name: value}).save_to_disk(tmp_path)
     assert f"{tmp_path / 'cfg.json'}: {name} is {value!r}; saelib reads only" in refused(tmp_path)
+
+
+def test_a_model_of_an_older_sparsify_whose_codes_have_signs_is_refused_by_name(tmp_path):
+    coder(num_latents=D_SAE).save_to_disk(tmp_path)
+    config = tmp_path / "cfg.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "signed": True}))
+    assert f"{config}: signed is True; saelib reads only False" in refused(tmp_path)
 
 
 # Any shape, any k, any weights, any scale.

@@ -318,6 +318,74 @@ def test_weights_of_another_precision_are_brought_to_float32(dtype):
     assert torch.equal(model.W_enc, tensors["W_enc"].float())
 
 
+# Files of SAELens before version 6, as it converts them itself: they name the function beside the architecture, or instead of it.
+
+
+def older(tensors: dict[str, torch.Tensor], **own) -> dict[str, bytes]:
+    kept = {name: value for name, value in SAELENS.items() if name != "reshape_activations"}
+    config = kept | {"model_name": "gpt2", "prepend_bos": True, "sae_lens_training_version": "4.1.0"} | own
+    return {CONFIG: json.dumps(config).encode(), WEIGHTS: save({name: value.contiguous() for name, value in tensors.items()})}
+
+
+@pytest.mark.parametrize("name", ["activation_fn", "activation_fn_str"])
+@pytest.mark.parametrize("architecture", [{"architecture": "standard"}, {"architecture": "topk"}, {}])
+def test_an_older_file_with_topk_as_its_function_keeps_k_activations(name, architecture):
+    model = loading(older(theirs("topk"), **architecture, **{name: "topk"}, activation_fn_kwargs={"k": 2}))
+    assert repr(model.sparsity) == "TopK(k=2)"
+    codes, x_hat = their_answer("topk", theirs("topk"), X, True, False)
+    assert (codes != 0).any() and torch.allclose(model.encode(X), codes, atol=1e-5) and torch.allclose(model(X), x_hat, atol=1e-5)
+
+
+@pytest.mark.parametrize("said", [{"activation_fn_str": "relu", "activation_fn_kwargs": {}}, {"activation_fn": "relu", "normalize_activations": False}])
+def test_an_older_file_with_relu_as_its_function_is_a_standard_one(said):
+    model = loading(older(theirs("standard"), **said))
+    assert repr(model.sparsity) == "L1(coefficient=0.0)"
+    assert torch.allclose(model.encode(X), their_answer("standard", theirs("standard"), X, True, False)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("nothing", [None, False, "none"])
+def test_activations_that_are_not_normalised_may_be_said_so_in_older_words(nothing):
+    assert torch.equal(loading(written("standard", theirs("standard"), normalize_activations=nothing)).W_enc, theirs("standard")["W_enc"])
+
+
+def test_an_older_file_with_factors_of_1_loads_as_without_them_and_others_are_folded_in():
+    tensors = theirs("standard")
+    plain, ones = loading(older(tensors, architecture="standard")), torch.ones(4)
+    assert torch.equal(loading(older({**tensors, "scaling_factor": ones}, architecture="standard"))(X), plain(X))
+    factor = torch.tensor([0.5, 1.0, 2.0, 3.0])
+    files = older({**tensors, "scaling_factor": factor}, architecture="standard", finetuning_scaling_factor=True)
+    codes = their_answer("standard", tensors, X, True, False)[0]
+    assert torch.allclose(loading(files)(X), codes * factor @ tensors["W_dec"] + tensors["b_dec"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"activation_fn_str": "tanh-relu"}, "activation_fn_str is 'tanh-relu'; saelib reads only 'relu' or 'topk'"),
+        ({"activation_fn": ["topk"]}, "activation_fn is ['topk']; saelib reads only"),
+        ({"activation_fn": "relu", "activation_fn_str": "topk"}, "activation_fn_str is 'topk'; saelib reads only"),
+        ({"activation_fn": "topk"}, "'k' is missing"),
+        ({"activation_fn": "topk", "activation_fn_kwargs": {"k": 0}}, "k is 0; expected"),
+        ({"activation_fn": "topk", "activation_fn_kwargs": {"k": 2, "largest": False}}, "activation_fn_kwargs is {'k': 2, 'largest': False}; expected k"),
+        ({"activation_fn": "topk", "activation_fn_kwargs": {"k": 2}, "k": 3}, "expected the same k twice"),
+        ({"activation_fn": "topk", "architecture": "gated", "activation_fn_kwargs": {"k": 2}}, "architecture is 'gated' with"),
+        ({"activation_fn": "relu", "activation_fn_kwargs": {"k": 2}}, "activation_fn_kwargs is {'k': 2}; expected none"),
+        ({"architecture": "standard", "finetuning_scaling_factor": True}, "finetuning_scaling_factor is True; expected a tensor"),
+        ({"model_name": "gpt2"}, "architecture is None; expected one of"),
+    ],
+)
+def test_an_older_file_whose_function_saelib_does_not_have_is_refused_by_name(own, words):
+    assert words in refusal(lambda: loading(older(theirs("standard"), **own)))
+
+
+def test_factors_that_nobody_is_said_to_use_are_refused():
+    for factor, own, words in (
+        (2 * torch.ones(4), {}, "scaling_factor is not 1 everywhere; expected finetuning_scaling_factor to be true"),
+        (2 * torch.ones(3), {"finetuning_scaling_factor": True}, "scaling_factor has shape (3,); expected one number for each row"),
+    ):
+        assert words in refusal(lambda: loading(older({**theirs("standard"), "scaling_factor": factor}, architecture="standard", **own)))
+
+
 @pytest.mark.parametrize("normalize", ["expected_average_only_in", "covariance_whitening"])
 def test_what_saelens_has_folded_in_already_does_nothing(normalize):
     model = loading(written("standard", theirs("standard"), normalize_activations=normalize))
@@ -672,7 +740,7 @@ KNOWN = {
     "d_sae": [3, 4],
     "k": [1, 2, 3, 4],
     "apply_b_dec_to_input": [True, False],
-    "normalize_activations": ["none", "expected_average_only_in"],
+    "normalize_activations": ["none", None, False, True, "expected_average_only_in"],
     "reshape_activations": ["none"],
     "rescale_acts_by_decoder_norm": [False, True],
 }
