@@ -151,19 +151,23 @@ def label_tokens(text: str, spans: Tensor | Sequence[tuple[int, int]]) -> Tensor
     a newline with the indentation after it counts as indentation, and two newlines as a blank line.
 
     Args: spans, (n, 2) whole numbers, a row [start, stop) of positions in `text` for each token. They may overlap or be equal,
-    as those of the parts of a character that has more than one byte are.
-    Raises ValueError as `label_characters` does, and for spans of another shape or kind, empty, or outside the text.
+    as those of the parts of a character that has more than one byte are. One that is empty, as tokenizers that trim leave it of
+    a token of white space, begins where the one before it stops; if nothing lies between, it has no labels.
+    Raises ValueError as `label_characters` does, and for spans of another shape or kind, or outside the text.
     """
     labels = label_characters(text)
     pairs = _pairs(spans, len(text))
-    if not len(pairs):
-        return torch.zeros(0, len(LABELS), dtype=torch.bool)
+    if not len(pairs) or not text:
+        return torch.zeros(len(pairs), len(LABELS), dtype=torch.bool)
     places = torch.arange(len(text))
     white = torch.tensor([character.isspace() for character in text])
     inked = places.where(~white, len(text)).flip(0).cummin(0).values.flip(0)  # the first such character from here on
     start, stop = pairs.T
-    first = inked[start]
-    return labels[:, first.where(first < stop, stop - 1)].T.contiguous()
+    before = torch.cat([start[:1], stop[:-1]])
+    start = start.where(start < stop, torch.minimum(start, before))
+    place = start.clamp(max=len(text) - 1)
+    first = inked[place]
+    return (labels[:, first.where(first < stop, stop - 1).clamp(min=0)] & (start < stop)).T.contiguous()
 
 
 def label_texts(texts: Sequence[str], tokens: Tokens) -> Tensor:
@@ -171,12 +175,12 @@ def label_texts(texts: Sequence[str], tokens: Tokens) -> Tensor:
 
     Raises ValueError as `label_tokens` does, and where the tokens are of another number of texts.
     """
-    if len(texts) != int(tokens.file[-1]) + 1:
-        raise ValueError(f"texts holds {len(texts)} texts; expected {int(tokens.file[-1]) + 1}, as the tokens are of")
+    bounds = tokens.bounds().tolist()
+    if len(texts) != len(bounds) - 1:
+        raise ValueError(f"texts holds {len(texts)} texts; expected {len(bounds) - 1}, as the tokens are of")
     labels = torch.zeros(len(tokens.ids), len(LABELS), dtype=torch.bool)
-    for number, text in enumerate(texts):
-        own = (tokens.file == number).nonzero().ravel()[1:]
-        labels[own] = label_tokens(text, tokens.spans[own])
+    for text, begin, end in zip(texts, bounds, bounds[1:]):
+        labels[begin + 1 : end] = label_tokens(text, tokens.spans[begin + 1 : end])
     return labels
 
 
@@ -198,10 +202,10 @@ def _pairs(spans: object, length: int) -> Tensor:
         raise ValueError(f"spans has shape {tuple(spans.shape)}; expected {expected}")
     spans = spans.to("cpu", torch.int64)
     start, stop = spans.T
-    bad = (start < 0) | (start >= stop) | (stop > length)
+    bad = (start < 0) | (start > stop) | (stop > length)
     if bad.any():
         place = int(bad.nonzero()[0])
-        raise ValueError(f"spans[{place}] is {spans[place].tolist()}; expected 0 <= start < stop <= {length}")
+        raise ValueError(f"spans[{place}] is {spans[place].tolist()}; expected 0 <= start <= stop <= {length}")
     return spans
 
 

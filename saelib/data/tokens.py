@@ -1,8 +1,10 @@
 """Text cut into tokens by a byte-level BPE, and tokens laid out in windows for a model that sees so many at a time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,39 +42,87 @@ def train_tokenizer(texts: Iterable[str], n_tokens: int) -> "Tokenizer":
     """A byte-level BPE of `n_tokens` tokens, from `texts` (Sennrich et al., 2016; Radford et al., 2019).
 
     Any text can be written with it, for every byte is a token of its own; the other tokens are the frequent pairs of tokens,
-    joined again and again. Raises ValueError for fewer tokens than the bytes and the mark before a file take, 257.
+    joined again and again. Raises ValueError for fewer tokens than the bytes and the mark before a file take, 257, and
+    for what is no text.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     checks.count("n_tokens", n_tokens, least=257)
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise ValueError(f"texts is {texts!r:.80}; expected texts, in a list or another iterable")
+
+    def readable() -> Iterator[str]:
+        for number, text in enumerate(texts):
+            _readable(f"texts[{number}]", text)
+            yield text
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=n_tokens, special_tokens=[FILE], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(readable(), trainer)
     return tokenizer
 
 
-def tokenize(texts: Sequence[str], tokenizer: "Tokenizer", *, mark: str = FILE) -> Tokens:
+def tokenize(texts: Iterable[str], tokenizer: "Tokenizer", *, mark: str = FILE) -> Tokens:
     """Texts as tokens, each after the token `mark`, which begins a text for the model that is to read them.
 
-    Args: tokenizer, of the `tokenizers` package (a fast one of Hugging Face's has it as its `backend_tokenizer`).
-    Raises ValueError where there are no texts, or the tokenizer has no such mark.
+    The texts are read whole, whatever the tokenizer was last used for: it may be set to cut them, to pad them, to leave out
+    merges by chance or to trim the places of its tokens, and is so again afterwards.
+
+    Args: tokenizer, of the `tokenizers` package, or a fast one of Hugging Face's.
+    Raises ValueError where there are no texts, one is no text that can be written in UTF-8, or the tokenizer has no such mark.
     """
-    if isinstance(texts, str) or not len(texts):
-        raise ValueError(f"texts is {texts!r:.80}; expected a list of at least one text")
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable) or not (texts := list(texts)):
+        raise ValueError(f"texts is {texts!r:.80}; expected at least one text, in a list or another iterable")
+    for number, text in enumerate(texts):
+        _readable(f"texts[{number}]", text)
+    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not hasattr(tokenizer, "encode_batch"):
+        raise ValueError(f"tokenizer is of type {type(tokenizer).__name__}; expected one of the tokenizers package")
     first = tokenizer.token_to_id(mark)
     if first is None:
         raise ValueError(f"mark is {mark!r}; expected a token of the tokenizer")
-    tokenizer.encode_special_tokens = True  # where a text spells out the mark, it is text like any other
-    ids, spans, file = [], [], []
-    for number, encoded in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
-        ids.append(torch.tensor([first, *encoded.ids]))
-        spans.append(torch.tensor([(0, 0), *encoded.offsets]))
-        file.append(torch.full((len(encoded.ids) + 1,), number))
-    return Tokens(torch.cat(ids), torch.cat(spans), torch.cat(file))
+    with _whole_texts(tokenizer):
+        encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+    counts = torch.tensor([len(each.ids) + 1 for each in encoded])
+    ids = np.fromiter((i for each in encoded for i in (first, *each.ids)), np.int64, int(counts.sum()))
+    spans = np.fromiter((place for each in encoded for span in ((0, 0), *each.offsets) for place in span), np.int64, 2 * len(ids))
+    return Tokens(torch.from_numpy(ids), torch.from_numpy(spans).view(-1, 2), torch.arange(len(texts)).repeat_interleave(counts))
+
+
+def _readable(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"{name} is {text!r:.80}, of type {type(text).__name__}; expected a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} holds {text[error.start]!r} at {error.start}, half of a surrogate pair; expected text in Unicode") from None
+
+
+@contextmanager
+def _whole_texts(tokenizer: "Tokenizer") -> Iterator[None]:
+    """While this lasts, each text gives all its tokens and no others, always the same, with the places that they really have."""
+    truncation, padding, dropout = tokenizer.truncation, tokenizer.padding, getattr(tokenizer.model, "dropout", None)
+    marks, finish = tokenizer.encode_special_tokens, tokenizer.post_processor
+    try:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        if dropout is not None:
+            tokenizer.model.dropout = None
+        tokenizer.encode_special_tokens = True  # where a text spells out the mark, it is text like any other
+        tokenizer.post_processor = None  # without special tokens, all that it does is to trim
+        yield
+    finally:
+        tokenizer.post_processor, tokenizer.encode_special_tokens = finish, marks
+        if dropout is not None:
+            tokenizer.model.dropout = dropout
+        if padding is not None:
+            tokenizer.enable_padding(**padding)
+        if truncation is not None:
+            tokenizer.enable_truncation(**truncation)
 
 
 def windows(tokens: Tokens, context: int, size: int = 16) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -736,9 +736,8 @@ def test_spans_may_be_a_tensor_or_a_list_and_there_may_be_none():
 @pytest.mark.parametrize(
     ("spans", "reason"),
     [
-        ([(0, 1), (2, 7)], r"spans[1] is [2, 7]; expected 0 <= start < stop <= 6"),
+        ([(0, 1), (2, 7)], r"spans[1] is [2, 7]; expected 0 <= start <= stop <= 6"),
         ([(-1, 1)], "spans[0] is [-1, 1]"),
-        ([(3, 3)], "spans[0] is [3, 3]"),
         ([(4, 2)], "spans[0] is [4, 2]"),
         ([(0.0, 1.0)], "dtype torch.float32"),
         ([(True, False)], "dtype torch.bool"),
@@ -753,6 +752,29 @@ def test_spans_may_be_a_tensor_or_a_list_and_there_may_be_none():
 )
 def test_spans_that_are_none_are_refused(spans, reason):
     assert reason in refusal(lambda: label_tokens("a = 1\n", spans))
+
+
+def test_an_empty_span_is_labelled_by_what_was_trimmed_off_before_it_and_has_no_labels_where_nothing_was():
+    text = "if x:\n    y = 1\n"
+    whole = [(0, 2), (2, 4), (4, 5), (5, 10), (10, 11)]
+    trimmed = [(0, 2), (3, 4), (4, 5), (10, 10), (10, 11)]
+    assert torch.equal(label_tokens(text, trimmed), label_tokens(text, whole)) and label_tokens(text, whole)[3].any()
+    assert not label_tokens(text, [(0, 0), (3, 3), (len(text), len(text))])[0].any()
+    assert not label_tokens("", [(0, 0)]).any()
+
+
+@pytest.mark.parametrize("trim", [True, False])
+def test_tokens_of_a_tokenizer_that_trims_have_the_labels_of_one_that_does_not(trim):
+    from tokenizers import processors
+
+    texts = ['def f(x):\n    """Say  it."""\n\n    return  x  # 猫 \n  \n', "  # only this\n\n\nx =  1 \n"]
+    plain = train_tokenizer(texts, 290)
+    tokens, whole = tokenize(texts, plain), label_texts(texts, tokenize(texts, plain))
+    plain.post_processor = processors.ByteLevel(trim_offsets=trim)
+    assert torch.equal(label_texts(texts, tokenize(texts, plain)), whole)
+    offsets = [(0, 0), *plain.encode(texts[1]).offsets]  # as others make them
+    by_hand = Tokens(tokens.ids, torch.cat([tokens.spans[: -len(offsets)], torch.tensor(offsets)]), tokens.file)
+    assert label_texts(texts, by_hand).shape == whole.shape
 
 
 @unhurried

@@ -146,9 +146,48 @@ def test_fewer_tokens_than_bytes_and_the_mark_are_refused(n_tokens):
     assert train_tokenizer(["abc"], 257).get_vocab_size() == 257
 
 
+@pytest.mark.parametrize("bad", [None, float("nan"), b"x = 1", 3, ["x"], "x = '\ud800'"])
+def test_what_is_no_text_is_named_by_its_place(bad):
+    for do in (lambda texts: tokenize(texts, tokenizer()), lambda texts: train_tokenizer(texts, 300)):
+        message = refusal(lambda: do(["x = 1\n", bad]))
+        assert message.startswith("texts[1] holds '\\ud800' at 5" if isinstance(bad, str) else f"texts[1] is {bad!r}, of type {type(bad).__name__}")
+    for none in (None, 5, b"x"):
+        assert refusal(lambda: tokenize(none, tokenizer())).startswith(f"texts is {none!r}; expected")
+    assert "tokenizer is of type str" in refusal(lambda: tokenize(["x"], "gpt2"))
+
+
+def test_texts_may_come_from_a_generator_and_a_tokenizer_within_a_wrapper():
+    wrapper = type("Fast", (), {"backend_tokenizer": tokenizer()})()
+    for one, other in zip(tokenize((text for text in [TEXT, "x"]), wrapper), tokenize([TEXT, "x"], tokenizer()), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_whatever_a_tokenizer_was_set_to_it_reads_whole_texts_and_is_so_again_afterwards():
+    from tokenizers import processors
+
+    texts = ["x = 1\n", "x = 1\n" * 9]
+    plain = tokenize(texts, tokenizer())
+    trimming = processors.ByteLevel(trim_offsets=True)
+    for setting in (
+        lambda t: t.enable_truncation(8, stride=2, direction="left"),
+        lambda t: t.enable_padding(length=30, pad_id=3, pad_token="x"),
+        lambda t: setattr(t.model, "dropout", 0.5),
+        lambda t: setattr(t, "encode_special_tokens", False),
+        lambda t: setattr(t, "post_processor", trimming),
+    ):
+        own = train_tokenizer([TEXT], tokenizer().get_vocab_size())
+        setting(own)
+        before = own.to_str(), own.truncation, own.padding, own.model.dropout, own.encode_special_tokens
+        for one, other in zip(tokenize(texts, own), plain, strict=True):
+            assert torch.equal(one, other)
+        with pytest.raises(ValueError):
+            tokenize([*texts, None], own)
+        assert (own.to_str(), own.truncation, own.padding, own.model.dropout, own.encode_special_tokens) == before
+
+
 def test_no_texts_are_refused_nor_one_alone_nor_a_mark_that_the_tokenizer_does_not_know():
-    assert refusal(lambda: tokenize([], tokenizer())).startswith("texts is []; expected a list of at least one text")
-    assert refusal(lambda: tokenize("def", tokenizer())).startswith("texts is 'def'; expected a list")
+    assert refusal(lambda: tokenize([], tokenizer())).startswith("texts is []; expected at least one text")
+    assert refusal(lambda: tokenize("def", tokenizer())).startswith("texts is 'def'; expected at least one text, in a list")
     assert refusal(lambda: tokenize(["def"], tokenizer(), mark="<end>")) == "mark is '<end>'; expected a token of the tokenizer"
 
 
