@@ -39,34 +39,54 @@ def changed(model: nn.Module, part: str, change: Callable[[Tensor], Tensor]) -> 
         handle.remove()
 
 
-@torch.no_grad()  # not in inference mode: what was made there can't be learned from
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """While this lasts, the model works as it does in use, without dropout and the like, whatever mode it was left in."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 def activations(model: nn.Module, part: str, batches: Iterable[Tensor]) -> Tensor:
     """What the part puts out as the model reads `batches`, one after the other: (all, d), a row for each token.
 
     When the part has put out its numbers for a batch, the model stops there: what comes after it costs nothing, and a part that
-    is used several times shows what it does the first time.
+    is used several times shows what it does the first time. A model that was left in training mode works as in use meanwhile.
 
     Args: model, anything that is called with a batch of tokens; part, the name of a module in it; batches of tokens, (n, t)
     each. Raises ValueError for a part that the model does not have, one that is not used, or puts out no tensor of (n, t, d),
     and for batches that are none.
     """
+    _part(model, part)
+    seen = [output(model, part, batch).flatten(0, -2) for batch in batches]
+    if not seen:
+        raise ValueError(f"batches are none, so part {part!r} put out nothing; expected at least one batch")
+    return torch.cat(seen)
+
+
+@torch.no_grad()  # not in inference mode: what was made there can't be learned from
+def output(model: nn.Module, part: str, batch: Tensor) -> Tensor:
+    """The same of one batch (n, t), as it lies: (n, t, d). Raises ValueError as `activations` does."""
     seen: list[Tensor] = []
 
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-        output = _first(part, output)
-        seen.append(output.flatten(0, -2).clone())
+        seen.append(_first(part, output).clone())
         raise _Seen
 
     handle = _part(model, part).register_forward_hook(hook)
     try:
-        for batch in batches:
-            with suppress(_Seen):
-                model(batch)
+        with suppress(_Seen), evaluating(model):
+            model(batch)
     finally:
         handle.remove()
     if not seen:
-        raise ValueError(f"part is {part!r}, which put out nothing; expected at least one batch, and a part that the model uses")
-    return torch.cat(seen)
+        raise ValueError(f"part is {part!r}, which put out nothing; expected a part that the model uses")
+    return seen[0]
 
 
 class _Seen(BaseException):

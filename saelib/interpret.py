@@ -14,8 +14,8 @@ class Card(NamedTuple):
     """What there is to know of one feature, from a set of examples.
 
     feature: its number; picture: (d_in,), its row of W_dec; density: the share of the examples in which it is on;
-    values: (on,), how strongly, in the examples where it is on, from strong to weak; examples: (on,) int64, which
-    examples these are; error and without: the squared error that is left in them, as a share of their squared distance
+    values: (on,), how strongly, in the examples where it is on, from strong to weak, whatever the sign, where codes have signs;
+    examples: (on,) int64, which examples these are; error and without: the squared error that is left in them, as a share of their squared distance
     from the mean of all examples, with the feature and with it switched off (NaN for a feature that is never on).
     """
 
@@ -37,13 +37,20 @@ class Card(NamedTuple):
         return self.examples[torch.linspace(0, len(self.examples) - 1, count).round().long()]
 
 
+def strongest_first(strength: Tensor) -> Tensor:
+    """In which examples a feature is on, which is: not zero, from its activations (n,): (on,) int64, the strongest first,
+    whatever their sign, and in their order where they are equal."""
+    on = strength.nonzero().ravel()
+    return on[strength[on].abs().argsort(descending=True, stable=True)]
+
+
 @torch.no_grad()
 def card(sae: SparseAutoencoder, x: Tensor, feature: int) -> Card:
     """The card of `feature`, from the examples x (n, d_in). Raises ValueError for a feature that the model does not have."""
     feature = _known(sae, feature)
     codes = sae.encode(x)
     own = codes[:, feature]
-    examples = own.argsort(descending=True, stable=True)[: int((own != 0).sum())]
+    examples = strongest_first(own)
     spread = (x - x.mean(dim=0))[examples].square().sum()
     error = (x - sae.decode(codes))[examples].square().sum() / spread
     without = (x - _with(sae, codes, feature, 0.0))[examples].square().sum() / spread

@@ -13,26 +13,28 @@ from torch.nn import functional as F
 
 from . import checks
 from .data import Tokens, windows
-from .hooks import activations, changed
-from .interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores
+from .hooks import changed, evaluating, output
+from .interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores, strongest_first
 from .models import Model, SparseAutoencoder
 
 
 def token_activations(model: nn.Module, part: str, tokens: Tokens, *, context: int | None = None) -> Tensor:
     """What a part of the model puts out at each token, read with what stands before it: (n, d), see `activations`, `windows`.
 
+    The model may be on any device; what it puts out is brought to that of the tokens.
+
     Args: context, the most tokens that the model looks at (its own `context` if left out).
     Raises ValueError as those two do, and where the model does not say its context and nobody else does.
     """
-    keep: list[Tensor] = []
-
-    def inputs() -> Iterator[Tensor]:
-        for batch, kept, _ in windows(tokens, _context(model, context)):
-            keep.append(kept.flatten())
-            yield batch
-
-    rows = activations(model, part, inputs())
-    return rows[torch.cat(keep)]
+    rows = None
+    for inputs, keep, where in windows(tokens, _context(model, context)):
+        seen = output(model, part, _near(model, inputs))
+        if seen.shape[:-1] != inputs.shape:
+            raise ValueError(f"part is {part!r}, which puts out {tuple(seen.shape)}; expected (n, t, d) with (n, t) = {tuple(inputs.shape)}")
+        if rows is None:
+            rows = torch.empty(len(tokens.ids), seen.shape[-1], dtype=seen.dtype, device=tokens.ids.device)
+        rows[where] = seen.to(rows.device)[keep]
+    return rows
 
 
 @torch.no_grad()
@@ -41,12 +43,15 @@ def token_losses(model: nn.Module, tokens: Tokens, *, context: int | None = None
 
         loss = -log(the probability that the model had given to the token that came)
 
-    Args: context, as for `token_activations`. Raises ValueError where nobody says it, or it is too short for `windows`.
+    Args: context, as for `token_activations`. Raises ValueError where nobody says it, or it is too short for `windows`, and where
+    the model gives no logits for every token.
     """
     following, there = tokens.following()
     losses = torch.zeros(len(tokens.ids))
-    for inputs, keep, where in windows(tokens, _context(model, context)):
-        losses[where] = F.cross_entropy(_logits(model, inputs)[keep].float(), following[where], reduction="none")
+    with evaluating(model):
+        for inputs, keep, where in windows(tokens, _context(model, context)):
+            logits = _logits(model, inputs, most=int(tokens.ids.max()))[keep]
+            losses[where] = F.cross_entropy(logits.float(), following[where], reduction="none")
     return losses.where(there, 0)
 
 
@@ -100,7 +105,7 @@ def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor]
 
     def change(stream: Tensor) -> Tensor:
         codes = sae.encode(stream.flatten(0, 1))
-        return stream + _shift(sae, codes, torch.full((len(codes),), feature), gain).view_as(stream)
+        return stream + _shift(sae, codes, torch.full((len(codes),), feature, device=codes.device), gain).view_as(stream)
 
     return change
 
@@ -127,19 +132,20 @@ def feature_cards(
     left out).
     unembed: (n_tokens, d_in), how much a step along each of x's dimensions adds to each token's logit, straight and past all
     later blocks (Elhage et al., 2021): our own GPT's is unembed.weight * norm.weight. With it a card has the ten tokens that
-    the feature, at its strongest, promotes and suppresses most, against the mean of all tokens.
+    the feature, at its strongest, promotes and suppresses most, against the mean of all tokens. Of a code with signs (`Drawers`)
+    a card shows the strengths alone, and what is promoted goes by the sign where it is strongest.
     model and part: where x comes from. With them a card has the effect of switching the feature off: measured in `snippets`
-    pieces of text, spread over the feature's whole range, of `reach` tokens, two thirds of them before the one chosen.
+    pieces of text, spread over the feature's whole range, of `reach` tokens (or its `context`, if that is less), two thirds of them before the one chosen.
     scores, names, labels (n, l) bool: the labels, from `label_scores` on this sae's codes, what they are called, and where they
     hold. A card has its label where its F1 is at least `least_f1` (and its AUROC a number).
     Raises ValueError for parts that do not fit together.
     """
     _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels)
     checks.count("snippets", snippets)
-    checks.count("reach", reach)
+    reach = min(checks.count("reach", reach), getattr(model, "context", reach))
     features = list(range(sae.d_sae) if features is None else features)
-    codes = torch.cat([sae.encode(piece)[:, features] for piece in x.split(4_096)]).T.contiguous()  # (features, n)
-    orders = [row.argsort(descending=True, stable=True)[: int((row > 0).sum())] for row in codes]
+    codes = torch.cat([sae.encode(piece.to(sae.W_dec.device))[:, features].cpu() for piece in x.split(4_096)]).T.contiguous()  # (features, n)
+    orders = [strongest_first(row) for row in codes]
     bounds = tokens.bounds()
     alive = [i for i, order in enumerate(orders) if len(order)]
     effects: dict[int, Effect] = {}
@@ -148,11 +154,11 @@ def feature_cards(
         effects = _effects(sae, model, part, tokens, vocabulary, focus, bounds, reach)
     cards = []
     for i in alive:
-        feature, own, order = features[i], codes[i], orders[i]
+        feature, own, strength, order = features[i], codes[i], codes[i].abs(), orders[i]
         promoted: list[tuple[str, float]] = []
         suppressed: list[tuple[str, float]] = []
         if unembed is not None:
-            push = unembed @ sae.W_dec[feature] * own[order[0]]
+            push = unembed @ sae.W_dec[feature].to(unembed.device) * own[order[0]]
             push -= push.mean()
             promoted = [(vocabulary[j], push[j].item()) for j in push.topk(min(10, len(push))).indices.tolist()]
             suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(min(10, len(push))).indices.tolist()]
@@ -164,9 +170,9 @@ def feature_cards(
             alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
             wrong = {FALSE_ALARM: alarms, MISSED: (holds & (own == 0)).nonzero().ravel()}
         cards.append(FeatureCard(
-            feature, label, *numbers, len(order) / len(own), torch.histc(own[order], BINS, 0, own[order[0]].item()),
-            own[order[0]].item(), promoted, suppressed, effects.get(feature),
-            _examples(own, order, wrong, tokens, vocabulary, bounds),
+            feature, label, *numbers, len(order) / len(own), torch.histc(strength[order], BINS, 0, strength[order[0]].item()),
+            strength[order[0]].item(), promoted, suppressed, effects.get(feature),
+            _examples(strength, order, wrong, tokens, vocabulary, bounds),
         ))  # fmt: skip
     return cards
 
@@ -195,7 +201,7 @@ def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, nam
 
 
 def _examples(
-    own: Tensor, order: Tensor, wrong: dict[str, Tensor], tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor
+    strength: Tensor, order: Tensor, wrong: dict[str, Tensor], tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor
 ) -> list[Example]:
     """From the whole range of a feature, by `order`; and one of each kind of places at which its label is wrong."""
     taken: list[int] = []
@@ -211,7 +217,7 @@ def _examples(
                 first = max(begin, min(place - BEFORE, end - LENGTH))
                 last = min(first + LENGTH, end)
                 texts = [vocabulary[j] for j in tokens.ids[first:last].tolist()]
-                examples.append(Example(texts, own[first:last].clone(), place - first, quantile))
+                examples.append(Example(texts, strength[first:last].clone(), place - first, quantile))
                 return
 
     for share in EXAMPLES:
@@ -250,13 +256,15 @@ def _effects(
 
         def off(stream: Tensor) -> Tensor:
             codes = sae.encode(stream.flatten(0, 1))
-            on[:] = codes.gather(1, own[:, None]).view(at.shape) > 0
-            return stream + _shift(sae, codes, own, 0.0).view_as(stream)
+            mine = own.to(codes.device)
+            on[:] = codes.gather(1, mine[:, None]).view(at.shape) != 0
+            return stream + _shift(sae, codes, mine, 0.0).view_as(stream)
 
-        whole = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
+        with evaluating(model):
+            whole = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
         if whole.shape[2] != len(vocabulary):
             raise ValueError(f"vocabulary holds {len(vocabulary)} tokens; expected {whole.shape[2]}, as the model does")
-        with changed(model, part, off):
+        with evaluating(model), changed(model, part, off):
             without = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
         worse = (whole - without).gather(2, following[at][:, :, None])[:, :, 0]
         who = owner[rows, None].expand_as(at)
@@ -281,7 +289,7 @@ def _effects(
 def _shift(sae: SparseAutoencoder, codes: Tensor, feature: Tensor, gain: float) -> Tensor:
     """What turning one feature in each row of codes (n, d_sae) does to the copy: (n, d_in)."""
     turned = codes.clone()
-    turned[torch.arange(len(codes)), feature] *= gain
+    turned[torch.arange(len(codes), device=codes.device), feature] *= gain
     return sae.decode(turned) - sae.decode(codes)
 
 
@@ -292,9 +300,25 @@ def _context(model: nn.Module, context: int | None) -> int:
     return checks.count("context", context, least=2)
 
 
-def _logits(model: nn.Module, inputs: Tensor) -> Tensor:
-    output = model(inputs)
-    return getattr(output, "logits", output)
+def _near(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Tokens where the model is."""
+    weight = next(model.parameters(), None)
+    return inputs if weight is None else inputs.to(weight.device)
+
+
+def _logits(model: nn.Module, inputs: Tensor, most: int = 0) -> Tensor:
+    """What the model gives for tokens (n, t), where they are: (n, t, n_tokens), n_tokens above `most`. Models give it alone, as
+    the first of several things (a loss beside it), or as the `.logits` of one."""
+    given = model(_near(model, inputs))
+    logits = getattr(given, "logits", given)
+    if isinstance(logits, (tuple, list)) and logits:
+        logits = logits[0]
+    if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[:2] != inputs.shape or logits.shape[2] <= most:
+        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise ValueError(
+            f"model gives {got} for tokens {tuple(inputs.shape)}; expected logits (n, t, n_tokens), one for each token up to {most} or more"
+        )
+    return logits.to(inputs.device)
 
 
 def _runs(tokens: Tokens, n_tokens: int, length: int) -> Tensor:

@@ -128,22 +128,27 @@ def _whole_texts(tokenizer: "Tokenizer") -> Iterator[None]:
 def windows(tokens: Tokens, context: int, size: int = 16) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Each token once, with at least half a `context` of its file before it, or all of it from the file's beginning.
 
-    Yields, `size` windows at a time: inputs (w, context) int64, the tokens of the windows (after a file's end, anything);
-    keep (w, context) bool, the places that count; and where (m,) int64, which tokens these are, in the order of
-    inputs[keep]. A window begins half a context after the one before it, and of its tokens only the later half counts.
+    Yields, as many windows at a time as have no more places than `size` of a whole context: inputs (w, t) int64, the tokens of
+    the windows, t at most `context` (after a file's end, anything); keep (w, t) bool, the places that count; and where (m,)
+    int64, which tokens these are, in the order of inputs[keep]. A window begins half a context after the one before it in its
+    file, and of its tokens only the later half counts. Long windows come first, so that those of short files hold little else.
     Raises ValueError for a context below 2, or a size below 1.
     """
     half = checks.count("context", context, least=2) // 2
     checks.count("size", size)
-    starts, ends, first = [], [], []
-    bounds = tokens.bounds().tolist()
-    for begin, end in zip(bounds, bounds[1:]):
-        for start in range(begin, max(end - half, begin + 1), half):
-            starts.append(start)
-            ends.append(end)
-            first.append(start if start == begin else start + half)
-    for at in range(0, len(starts), size):
-        start, end, least = (torch.tensor(part[at : at + size])[:, None] for part in (starts, ends, first))
-        place = start + torch.arange(context)
-        keep = (place >= least) & (place < torch.minimum(end, start + 2 * half))
+    bounds = tokens.bounds()
+    begin, end = bounds[:-1], bounds[1:]
+    count = ((end - begin - half + half - 1) // half).clamp(min=1)  # windows of each file
+    first = torch.arange(int(count.sum())) - (count.cumsum(0) - count).repeat_interleave(count)  # 0 for a file's first
+    start = begin.repeat_interleave(count) + first * half
+    end = torch.minimum(end.repeat_interleave(count), start + 2 * half)
+    least = start.where(first == 0, start + half)
+    order = (end - start).argsort(descending=True, stable=True)
+    at = 0
+    while at < len(order):
+        width = int((end - start)[order[at]])
+        rows = order[at : at + max(1, size * context // width)]
+        place = start[rows, None] + torch.arange(width)
+        keep = (place >= least[rows, None]) & (place < end[rows, None])
         yield tokens.ids[place.clamp(max=len(tokens.ids) - 1)], keep, place[keep]
+        at += len(rows)

@@ -11,6 +11,7 @@ import traitlets
 
 from .. import checks
 from ..data import Pictures
+from ..models import SparseAutoencoder
 
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.-]+\.js)";\n', re.MULTILINE)
@@ -66,6 +67,15 @@ def picture_rows(pictures: Pictures, pixels: int) -> torch.Tensor:
     if len(pictures.label) != len(x):
         raise ValueError(f"pictures.label has {len(pictures.label)} entries; expected {len(x)}, one for each row of pictures.x")
     return x
+
+
+def plain_codes(name: str, sae: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
+    """The codes of x (n, d_in), or ValueError where they have signs, as those of `Drawers` do, which bars can't show."""
+    with torch.no_grad():
+        codes = sae.encode(x)
+    if (codes < 0).any():
+        raise ValueError(f"{name} is {sae.sparsity!r}, whose codes have signs; expected one whose activations are not negative")
+    return codes
 
 
 class Explorable(anywidget.AnyWidget):

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import checks, metrics
 from ..data import Pictures
 from ..models import SparseAutoencoder
-from .base import Explorable, explorable_style, floats, javascript, picture_rows
+from .base import Explorable, explorable_style, floats, javascript, picture_rows, plain_codes
 
 
 class Dial(Explorable):
@@ -65,7 +65,7 @@ class Dial(Explorable):
                 sae = saes[k]
                 if sae.d_in != x.shape[1]:
                     raise ValueError(f"saes[{k}] has d_in = {sae.d_in}; expected {x.shape[1]}, as saes[{ks[0]}] has")
-                codes = sae.encode(pictures)
+                codes = plain_codes(f"saes[{k}]", sae, pictures)
                 most = int((codes != 0).sum(dim=1).max())
                 if most > k:
                     raise ValueError(f"saes[{k}] uses {most} bricks for a picture; expected at most {k}")

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import torch
 import traitlets
 from torch import Tensor
 
 from .. import checks
 from ..data import Pictures
 from ..models import SparseAutoencoder
-from .base import Explorable, floats, javascript, picture_rows
+from .base import Explorable, floats, javascript, picture_rows, plain_codes
 
 
 class HowFewBricks(Explorable):
@@ -39,9 +38,8 @@ class HowFewBricks(Explorable):
         if mean.shape != x.shape[1:]:
             raise ValueError(f"mean has shape {tuple(mean.shape)}; expected {tuple(x.shape[1:])}, one number a pixel")
         numbers = [mean, x]
-        with torch.no_grad():
-            for box in boxes:
-                numbers += [box.b_dec, box.W_dec, box.encode(x)]
+        for i, box in enumerate(boxes):
+            numbers += [box.b_dec, box.W_dec, plain_codes(f"boxes[{i}]", box, x)]
         super().__init__(
             title="How few bricks?",
             prediction="How few bricks would do, for you to still read the digit? Make a guess, then drag.",

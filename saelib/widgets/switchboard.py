@@ -8,7 +8,7 @@ import traitlets
 from .. import checks
 from ..data import Pictures
 from ..models import SparseAutoencoder
-from .base import Explorable, explorable_style, floats, javascript, picture_rows
+from .base import Explorable, explorable_style, floats, javascript, picture_rows, plain_codes
 
 
 PREDICTION = (
@@ -72,8 +72,7 @@ class Switchboard(Explorable):
             expected, why = "a list with the number of at least one row of digits.x", "the last row of digits.x"
             places = torch.tensor(checks.counts("shown", shown, expected, least=0, most=len(x) - 1, why=why))
             last = "the last place in shown"
-        with torch.no_grad():
-            codes = sae.encode(x)
+        codes = plain_codes("sae", sae, x)
         on = (codes > 0).sum(dim=0)
         # A brick that is never on has no strength of its own; it gets that of the others.
         common = codes[codes > 0].mean() if on.any() else codes.new_zeros(())

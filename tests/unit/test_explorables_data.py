@@ -10,7 +10,7 @@ from hostile import described, not_a_matrix, refusal, spoiled, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
 from saelib.data import Pictures
-from saelib.widgets import Dial, Superposition, Switchboard
+from saelib.widgets import Dial, HowFewBricks, Superposition, Switchboard
 from saelib.widgets.base import javascript
 
 
@@ -124,6 +124,16 @@ def test_the_code_of_each_is_light(name):
 )
 def test_a_dial_refuses_what_does_not_fit(saes, digits, change, words):
     assert words in refusal(lambda: Dial(**{"saes": saes, "digits": digits, **change}))
+
+
+def test_explorables_whose_bars_know_no_signs_refuse_a_brick_that_has_them(digits):
+    signed = saelib.SparseAutoencoder(64, 8, saelib.Drawers((4, 4)))
+    for name, call in {
+        "saes[2]": lambda: Dial({2: signed}, digits),
+        "sae": lambda: Switchboard(signed, digits),
+        "boxes[0]": lambda: HowFewBricks([signed], digits, mean=digits.x[0], k=2, start=1),
+    }.items():
+        assert refusal(call).startswith(f"{name} is Drawers(sizes=(4, 4)), whose codes have signs")
 
 
 def test_a_dial_refuses_digits_that_are_all_alike(saes):

@@ -211,8 +211,18 @@ def test_what_is_no_name_is_refused_at_once(part):
 
 
 def test_a_part_that_is_not_used_and_batches_that_are_none_are_refused():
-    for use in (lambda: activations(Odd(), "unused", BATCHES), lambda: activations(MODEL, "embed", [])):
-        assert "which put out nothing; expected at least one batch, and a part that the model uses" in refusal(use)
+    assert "part is 'unused', which put out nothing; expected a part that the model uses" in refusal(lambda: activations(Odd(), "unused", BATCHES))
+    assert "batches are none, so part 'embed' put out nothing; expected at least one" in refusal(lambda: activations(MODEL, "embed", []))
+
+
+def test_a_model_left_in_training_mode_is_seen_as_in_use_and_left_in_that_mode():
+    model = nn.Sequential(nn.Embedding(40, 4), nn.Dropout(0.5), nn.Linear(4, 4)).train()
+    model[2].eval()
+    assert torch.equal(activations(model, "1", BATCHES), activations(model, "0", BATCHES))
+    assert [module.training for module in model.modules()] == [True, True, True, False]
+    with pytest.raises(IndexError):
+        activations(model, "1", [BATCHES[0] + 40])
+    assert [module.training for module in model.modules()] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(("part", "kind"), [("list", "list"), ("row", "Tensor")])

@@ -7,7 +7,7 @@ import torch
 from hostile import refusal, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
-from saelib import L1, SparseAutoencoder, interpret
+from saelib import L1, Drawers, SparseAutoencoder, interpret
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 
@@ -37,6 +37,15 @@ def test_a_card_tells_what_is_lost_without_the_feature_where_it_is_on(sae):
     card = interpret.card(sae, X, 0)
     assert card.error == pytest.approx(1 / spread), "only the -1 of example 1 is not rebuilt"
     assert card.without == pytest.approx((1 + 16 + 4 + 1) / spread)
+
+
+def test_a_card_of_a_code_with_signs_has_all_that_is_not_zero_by_size_with_its_sign():
+    sae = SparseAutoencoder(2, 2, Drawers((2,)))
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.eye(2))
+        sae.W_dec.copy_(torch.eye(2))
+    card = interpret.card(sae, torch.tensor([[1.0, 0.5], [-3.0, 1.0], [0.0, 2.0], [2.0, -1.0]]), 0)
+    assert card.examples.tolist() == [1, 3, 0] and card.values.tolist() == [-3, 2, 1] and card.density == 0.75
 
 
 def test_the_card_of_a_feature_that_is_never_on_is_empty(sae):

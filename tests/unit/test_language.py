@@ -13,7 +13,7 @@ import torch
 from hostile import not_a_count, not_finite, refusal, unhurried
 from hypothesis import example, given
 from hypothesis import strategies as st
-from saelib import GPT, L1, SparseAutoencoder, TopK, activations, changed, interpret
+from saelib import GPT, L1, Drawers, SparseAutoencoder, TopK, activations, changed, interpret
 from saelib.data import Tokens
 from saelib.interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, LabelScores
 from saelib.language import bits_per_byte, feature_cards, ngram_losses, splice, token_activations, token_losses, turn
@@ -133,6 +133,73 @@ def test_a_model_whose_logits_have_a_name_is_read_the_same():
     (one,) = feature_cards(SAE, x, tokens, VOCABULARY, features=[common(x)], model=Wrapped(), part=f"inner.{PART}", reach=CONTEXT)
     (other,) = feature_cards(SAE, x, tokens, VOCABULARY, features=[common(x)], model=MODEL, part=PART, reach=CONTEXT)
     assert one.effect == other.effect
+
+
+class Pair(nn.Module):
+    """A model that gives its loss beside its logits, and its logits of the last token alone where nobody asks for the loss."""
+
+    context = CONTEXT
+
+    def __init__(self, give):
+        super().__init__()
+        self.inner, self.give = MODEL, give
+
+    def forward(self, tokens: Tensor):
+        return self.give(self.inner(tokens))
+
+
+@pytest.mark.parametrize("give", [lambda logits: (logits, None), lambda logits: [logits, logits.sum()]])
+def test_a_model_that_gives_several_things_gives_its_logits_first(give):
+    tokens = texts(9, 30)
+    assert torch.equal(token_losses(Pair(give), tokens), token_losses(MODEL, tokens))
+    x = token_activations(MODEL, PART, tokens)
+    card = feature_cards(SAE, x, tokens, VOCABULARY, features=[3], model=Pair(give), part=f"inner.{PART}")
+    assert repr(card[0].effect) == repr(feature_cards(SAE, x, tokens, VOCABULARY, features=[3], model=MODEL, part=PART)[0].effect)
+
+
+@pytest.mark.parametrize(
+    ("give", "got"),
+    [
+        (lambda logits: (logits[:, -1:], None), "shape (1, 1, 30)"),
+        (lambda logits: logits.flatten(0, 1), "shape (9, 30)"),
+        (lambda logits: logits[:, :, :7], "shape (1, 9, 7)"),
+        (lambda logits: {"logits": logits}, "a dict"),
+        (lambda logits: (), "a tuple"),
+        (lambda logits: None, "a NoneType"),
+    ],
+)
+def test_a_model_that_gives_no_logits_for_every_token_is_refused(give, got):
+    message = refusal(lambda: token_losses(Pair(give), texts(9)))
+    assert message.startswith(f"model gives {got} for tokens (1, 9); expected logits (n, t, n_tokens)")
+
+
+def test_short_texts_take_no_more_reading_than_they_have_tokens():
+    read = []
+    handle = MODEL.register_forward_hook(lambda module, inputs, output: read.append(inputs[0].numel()))
+    tokens = texts(*[5] * 200)
+    token_losses(MODEL, tokens)
+    assert sum(read) == len(tokens.ids)
+    handle.remove()
+
+
+def test_a_model_left_in_training_mode_is_read_as_in_use_and_left_in_that_mode():
+    class Forgetful(nn.Module):
+        context = CONTEXT
+
+        def __init__(self):
+            super().__init__()
+            self.inner, self.drop = gpt(), nn.Dropout(0.5)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.drop(self.inner(tokens))
+
+    model, tokens = Forgetful().train(), texts(9, 30)
+    assert torch.equal(token_losses(model, tokens), token_losses(MODEL, tokens))
+    assert torch.equal(token_activations(model, "drop", tokens), token_activations(MODEL, "", tokens))
+    x = token_activations(MODEL, PART, tokens)
+    cards = [feature_cards(SAE, x, tokens, VOCABULARY, features=[3], model=one, part=part) for one, part in ((model, f"inner.{PART}"), (MODEL, PART))]
+    assert repr(cards[0][0].effect) == repr(cards[1][0].effect)
+    assert model.training and model.drop.training
 
 
 def test_a_shorter_context_may_be_asked_for():
@@ -452,6 +519,21 @@ def test_a_histogram_counts_all_tokens_at_which_the_feature_is_on_and_density_is
         own = X[:, card.feature]
         assert card.histogram.sum() == (own > 0).sum() and card.density == (own > 0).double().mean().item()
         assert card.maximum == own.max().item()
+
+
+def test_a_card_of_a_code_with_signs_counts_all_that_is_not_zero_and_can_be_shown():
+    tokens, vocabulary = named(40)
+    sae = SparseAutoencoder(1, 1, Drawers((1,)))
+    with torch.no_grad():
+        sae.W_enc.fill_(1)
+        sae.W_dec.fill_(1)
+    x = torch.linspace(-3, 1, 40)[:, None]
+    x[5], x[20] = 0, 0
+    (card,) = feature_cards(sae, x, tokens, vocabulary, unembed=torch.eye(40, 1))
+    assert card.density == 38 / 40 == card.histogram.sum() / 40 and card.maximum == 3
+    assert focus(card.examples[0]) == 0 and (card.examples[0].activations >= 0).all()
+    assert card.suppressed[0][0] == "t0", "where it is strongest it stands on its head"
+    FeatureBrowser([card])
 
 
 def test_the_bins_of_a_histogram_are_of_one_width_from_0_to_the_strongest():

@@ -222,7 +222,8 @@ def test_windows_give_each_token_once_with_enough_of_its_file_before_it(lengths,
     begin = torch.tensor([0, *lengths]).cumsum(0)[:-1][tokens.file]
     found = []
     for inputs, keep, where in windows(tokens, context, size):
-        assert inputs.shape == keep.shape and inputs.shape[1] == context and 1 <= len(inputs) <= size
+        assert inputs.shape == keep.shape and inputs.shape[1] <= context and 1 <= inputs.numel() <= size * context
+        assert keep[:, -1].any()  # no wider than the longest of them needs
         assert keep.dtype == torch.bool and inputs.dtype == where.dtype == torch.int64
         assert torch.equal(inputs[keep], tokens.ids[where])
         window, place = keep.nonzero().T
@@ -239,10 +240,15 @@ def test_windows_come_so_many_at_a_time_and_the_last_ones_are_what_is_left():
     assert [len(inputs) for inputs, _, _ in windows(row([100]), 10)] == [16, 3]
 
 
+def test_short_texts_come_many_at_a_time_and_hold_no_more_places_than_tokens():
+    found = [tuple(inputs.shape) for inputs, _, _ in windows(row([5] * 1500 + [7] * 3), 512)]
+    assert found == [(1170, 7), (333, 5)]
+
+
 def test_a_text_no_longer_than_a_context_is_one_window():
     for length in range(1, 9):
         ((inputs, keep, where),) = windows(row([length]), 8)
-        assert inputs.shape == (1, 8) and keep.sum() == length and where.tolist() == list(range(length))
+        assert inputs.shape == (1, length) and keep.all() and where.tolist() == list(range(length))
 
 
 @unhurried
