@@ -2,10 +2,12 @@
 
 It reads Python's standard library, learns a tokenizer from the files to train on, then the next token, and writes
 tokenizer.json, gpt.safetensors and early checkpoints into a folder. It can be stopped and started again: it goes on from the
-last checkpoint, and ends with the same weights to the digit as it would have without the stop, on the same machine.
+last checkpoint, and ends with the same weights to the digit as it would have without the stop, on the same machine. A folder that
+holds a run with other options, or on other files, is left as it is.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -15,11 +17,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import files
+from . import checks, files
 from .data import python_files, tokenize, train_tokenizer
 from .gpt import GPT, save_gpt
 from .language import bits_per_byte, token_losses
 from .streams import stream
+
+TOKENIZER, LAST, HISTORY = "tokenizer.json", "last.safetensors", "history.json"
 
 
 def batch(ids: Tensor, size: int, context: int, seed: int, step: int) -> Tensor:
@@ -35,20 +39,31 @@ def rate(step: int, steps: int, peak: float) -> float:
 
 
 def train(options: argparse.Namespace) -> None:
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
+    """Make the GPT that `options` describe, those of the command line.
+
+    Raises ValueError, before anything is written, for options that do not fit, and a folder that holds another run;
+    FloatingPointError where the loss or a weight stops being finite: what was written before is good, and stays.
+    """
+    model, out = check(options), Path(options.out)
     library = python_files()
     learned, held = ([file for file in library if file.held_out == side] for side in (False, True))
     texts, held_texts = [file.text for file in learned], [file.text for file in held]
+    # What the weights depend on: a run goes on only as it began.
+    settings = {name: value for name, value in vars(options).items() if name != "out"}
+    settings["files"] = hashlib.sha256("\0".join(f"{file.name}\0{file.text}" for file in library).encode()).hexdigest()[:16]
     tokenizer = train_tokenizer(texts, options.tokens)
-    tokenizer.save(str(out / "tokenizer.json"))
+    check_folder(out, settings, tokenizer.to_str(pretty=True))
     text, held_text = tokenize(texts, tokenizer), tokenize(held_texts, tokenizer)
+    if len(text.ids) <= options.context:
+        raise ValueError(f"context is {options.context}; expected less than the {len(text.ids):,} tokens that there are to learn from")
     print(
         f"{len(learned)} files, {len(text.ids):,} tokens; held out: {len(held)}, {len(held_text.ids):,} tokens",
         flush=True,
     )
+    out.mkdir(parents=True, exist_ok=True)
+    with files.whole(out / TOKENIZER) as (draft,):
+        draft.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
 
-    model = GPT(options.tokens, options.width, options.layers, options.heads, options.context, seed=options.seed)
     # Matrices within the blocks learn by Muon (Jordan et al., 2024), which takes fewer steps than AdamW here.
     inner = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and name != "embed.weight"]
     rest = [weight for weight in model.parameters() if not any(weight is one for one in inner)]
@@ -56,16 +71,16 @@ def train(options: argparse.Namespace) -> None:
         torch.optim.Muon(inner, weight_decay=options.decay, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, weight_decay=0.0, betas=(0.9, 0.95), fused=True),
     ]
-    first, history = resume(out / "last.safetensors", model, optimizers)
+    first, history = resume(out / LAST, model, optimizers)
     began = time.time()
     for step in range(first, options.steps + 1):
-        if step in options.keep:
-            save_gpt(model, out / f"gpt-{step}.safetensors", precision=torch.float8_e4m3fn, step=str(step))
         if step % options.every == 0 or step == options.steps:
             bits = bits_per_byte(token_losses(model.eval(), held_text), held_texts)
             history.append({"step": step, "held_out_bits_per_byte": round(bits, 4)})
             print(f"step {step}: held out {bits:.4f} bits per byte, {time.time() - began:.0f} s", flush=True)
-            checkpoint(out / "last.safetensors", model, optimizers, step, history)
+            checkpoint(out / LAST, model, optimizers, step, history, settings)
+        if step in options.keep:
+            save_gpt(model, out / f"gpt-{step}.safetensors", precision=torch.float8_e4m3fn, step=str(step))
         if step == options.steps:
             break
         model.train()
@@ -77,6 +92,8 @@ def train(options: argparse.Namespace) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
             logits = model(examples[:, :-1])
         loss = F.cross_entropy(logits.float().flatten(0, 1), examples[:, 1:].flatten())
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()} at step {step}: training has diverged (lr = {options.lr}; a smaller one helps)")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
@@ -84,17 +101,49 @@ def train(options: argparse.Namespace) -> None:
         if step % 100 == 0:
             print(f"step {step}: {loss.item():.3f} nats a token", flush=True)
     save_gpt(model, out / "gpt.safetensors", step=str(options.steps))
-    (out / "history.json").write_text(json.dumps({"options": vars(options), "history": history}, indent=1), encoding="utf-8")
+    with files.whole(out / HISTORY) as (draft,):
+        draft.write_text(json.dumps({"options": vars(options), "history": history}, indent=1), encoding="utf-8")
 
 
-def checkpoint(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer], step: int, history: list) -> None:
-    """Everything that the steps from `step` on depend on, in one file."""
+def check(options: argparse.Namespace) -> GPT:
+    """The model as it begins; ValueError for options that do not fit, by their names."""
+    for name in ("steps", "batch", "every"):
+        checks.count(name, getattr(options, name))
+    checks.count("context", options.context, least=2)
+    checks.count("tokens", options.tokens, least=257)
+    checks.number("lr", options.lr, above=0)
+    checks.number("decay", options.decay, least=0)
+    for step in options.keep:
+        checks.count("keep", step, least=0)
+    return GPT(options.tokens, options.width, options.layers, options.heads, options.context, seed=options.seed)
+
+
+def check_folder(out: Path, settings: dict, tokenizer: str) -> None:
+    """ValueError unless `out` is free, or holds a run that began with the same settings, and its tokenizer."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out is {str(out)!r}, which is a file; expected a folder, or a name that is still free")
+    if (out / LAST).is_file():
+        began = json.loads(files.read_tensors(out / LAST)[1].get("settings", "{}"))
+        for name, value in settings.items():
+            if began.get(name) != value:
+                raise ValueError(f"out is {str(out)!r}, a run with {name} = {began.get(name)!r}; expected {name} = {value!r}, or another folder")
+    elif others := sorted(path.name for path in out.glob("*") if path.name.startswith("gpt") or path.name == HISTORY):
+        raise ValueError(f"out is {str(out)!r}, where {others[0]} is and no {LAST} to go on from; expected another folder")
+    if (out / TOKENIZER).is_file() and (out / TOKENIZER).read_text(encoding="utf-8") != tokenizer:
+        raise ValueError(f"out is {str(out)!r}, where {TOKENIZER} is another one than these files give; expected another folder")
+
+
+def checkpoint(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer], step: int, history: list, settings: dict) -> None:
+    """Everything that the steps from `step` on depend on, in one file. Raises FloatingPointError where a weight is not finite."""
     tensors = {f"model.{name}": value.detach() for name, value in model.named_parameters()}
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise FloatingPointError(f"{name} is not finite before step {step}: training has diverged (a smaller lr helps)")
     for which, optimizer in enumerate(optimizers):
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{which}.{number}.{name}": value for name, value in state.items()}
     with files.whole(path) as (draft,):
-        save_file(tensors, draft, metadata={"step": str(step), "history": json.dumps(history)})
+        save_file(tensors, draft, metadata={"step": str(step), "history": json.dumps(history), "settings": json.dumps(settings)})
 
 
 def resume(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer]) -> tuple[int, list]:
@@ -133,7 +182,10 @@ def main() -> None:
     parser.add_argument(
         "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="multiply in bfloat16 (%(default)s)"
     )
-    train(parser.parse_args())
+    try:
+        train(parser.parse_args())
+    except (ValueError, FloatingPointError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ trains a sparse autoencoder on that, says how good it is on the held-out files, 
 
 import argparse
 import time
+from pathlib import Path
 
 import torch
 
-from . import metrics
+from . import checks, metrics
 from .data import python_files, tokenize
 from .gpt import GPT, SHIPPED, load_gpt, load_tokenizer
 from .hooks import changed
@@ -34,10 +35,22 @@ def main() -> None:
         ("every", 1, "read one file of so many"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (%(default)s)")
-    make(parser.parse_args())
+    try:
+        make(parser.parse_args())
+    except (ValueError, FloatingPointError, FileNotFoundError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 def make(options: argparse.Namespace) -> None:
+    """Make the autoencoder that `options` describe, those of the command line. Raises ValueError, before it reads anything, for
+    options that do not fit, and FloatingPointError where training diverges."""
+    for name in ("features", "steps", "batch", "every"):
+        checks.count(name, getattr(options, name))
+    checks.count("k", options.k, most=options.features, why="the number of features")
+    checks.number("lr", options.lr, above=0)
+    checks.seed(options.seed)
+    if Path(options.out).exists() and not Path(options.out).is_dir():
+        raise ValueError(f"out is {options.out!r}, which is a file; expected a folder, or a name that is still free")
     began = time.time()
 
     def say(text: str) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from saelib import GPT, load_gpt, load_tokenizer, make_gpt
+from saelib import GPT, files, load_gpt, load_tokenizer, make_gpt
 from saelib.data import PythonFile, tokenize, train_tokenizer
 from saelib.gpt import save_gpt
 from saelib.language import bits_per_byte, token_losses
@@ -21,9 +21,10 @@ def make(monkeypatch):
     """A function that runs the program into a folder."""
     monkeypatch.setattr(make_gpt, "python_files", lambda: FILES)
 
-    def run(folder):
-        sizes = [word for name, value in SIZES.items() for word in (f"--{name}", str(value))]
-        monkeypatch.setattr(sys, "argv", ["make_gpt", "--out", str(folder), "--keep", "0", "8", *"--lr 0.02".split(), *sizes])
+    def run(folder, **changes):
+        options = {"lr": 0.02, **SIZES, **changes}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        monkeypatch.setattr(sys, "argv", ["make_gpt", "--out", str(folder), "--keep", "0", "8", *words])
         make_gpt.main()
 
     return run
@@ -61,6 +62,68 @@ def test_a_run_that_is_stopped_and_started_again_ends_as_if_it_had_not_been(make
         assert all(torch.equal(value, other[weight]) for weight, value in one.items())
     one, other = (json.loads((tmp_path / folder / "history.json").read_text())["history"] for folder in ("whole", "stopped"))
     assert one == other
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("other", [{"steps": 16}, {"steps": 30}, {"lr": 0.01}, {"seed": 1}, {"batch": 3}, {"tokens": 270}, {"width": 32}, {"every": 4}])
+def test_a_folder_with_a_run_of_other_options_is_left_as_it_is(make, tmp_path, other, capsys):
+    make(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(SystemExit):
+        make(tmp_path, **other)
+    ((name, value),) = other.items()
+    assert f"a run with {name} = {({'lr': 0.02, 'seed': 0} | SIZES)[name]!r}; expected {name} = {value!r}" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_run_does_not_go_on_with_other_files(make, tmp_path, monkeypatch, capsys):
+    make(tmp_path)
+    before = contents(tmp_path)
+    monkeypatch.setattr(make_gpt, "python_files", lambda: [FILES[0], FILES[1]._replace(text="x = 1\n")])
+    with pytest.raises(SystemExit):
+        make(tmp_path)
+    assert "a run with files = " in capsys.readouterr().err and contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"every": 0}, "every is 0; expected"), ({"batch": 0}, "batch is 0"), ({"steps": -1}, "steps is -1"), ({"context": 1}, "context is 1"),
+        ({"tokens": 100}, "tokens is 100"), ({"heads": 3}, "n_heads is 3"), ({"lr": "nan"}, "lr is nan"), ({"lr": -1}, "lr is -1.0"),
+        ({"decay": -1}, "decay is -1.0"), ({"seed": -1}, "seed is -1"), ({"context": 5000}, "context is 5000; expected less than the"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_are_named_before_anything_is_written(make, tmp_path, bad, words, capsys):
+    with pytest.raises(SystemExit):
+        make(tmp_path / "new", **bad)
+    assert words in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_a_place_that_holds_something_else_is_left_as_it_is(make, tmp_path, capsys):
+    for name, words in {"gpt-8.safetensors": "where gpt-8.safetensors is and no last.safetensors", "tokenizer.json": "where tokenizer.json is another one"}.items():
+        folder = tmp_path / name.split(".")[0]
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(SystemExit):
+            make(folder)
+        assert words in capsys.readouterr().err and contents(folder) == {name: b"mine"}
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SystemExit):
+        make(tmp_path / "file")
+    assert "which is a file" in capsys.readouterr().err
+
+
+def test_training_that_diverges_stops_at_once_and_leaves_only_good_weights(make, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        make(tmp_path, lr=1e9, every=1)
+    assert "training has diverged" in capsys.readouterr().err
+    for path in tmp_path.glob("*.safetensors"):
+        tensors, _ = files.read_tensors(path)
+        assert all(torch.isfinite(value.float()).all() for value in tensors.values()), path.name
+    assert (tmp_path / "last.safetensors").exists() and not (tmp_path / "gpt.safetensors").exists()
 
 
 def test_a_model_that_knows_nothing_needs_the_logarithm_of_the_number_of_tokens():

@@ -95,6 +95,14 @@ def test_no_file_that_is_held_out_is_learned_from(make):
     assert not equal(one, make("third", [file._replace(text=2 * file.text) for file in FILES])[0])
 
 
+@pytest.mark.parametrize("bad", [{"every": 0}, {"steps": 0}, {"batch": 0}, {"features": -1}, {"k": 33}, {"lr": 0}, {"seed": -1}])
+def test_options_that_do_not_fit_are_named_before_anything_is_read(make, bad, capsys):
+    with pytest.raises(SystemExit):
+        make("new", files=None, **bad)
+    ((name, value),) = bad.items()
+    assert f"{name} is {float(value) if name == 'lr' else value}; expected" in capsys.readouterr().err
+
+
 def test_one_file_of_so_many_may_be_enough(make):
     every, printed = make("some", every=2)  # the first and the third of those that are not held out
     assert "read 2 files" in printed
