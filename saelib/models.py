@@ -83,7 +83,7 @@ class Model(nn.Module):
         Raises ValueError where all examples are equal, for then nothing could be learned from them.
         """
         if self.unit == 1.0 and torch.isfinite(x).all():
-            x = x.double()  # so that the mean of equal numbers is that number
+            x = usual(x).double()  # so that the mean of equal numbers is that number
             distance = (x - x.mean(dim=0) if len(x) > 1 else x).square().sum(dim=1).mean().sqrt().item()
             if distance <= 1e-10 * x.abs().max():
                 raise ValueError(f"data has no variance: all {len(x)} examples of the first batch are equal")
@@ -270,8 +270,8 @@ class SparseAutoencoder(Model):
         super().before_training(x)
         if self.b_dec.any():
             self.sparsity.load_state_dict(learned)  # what was trained elsewhere is in the data's scale already
-        else:
-            self.b_dec.copy_(x.mean(dim=0) if center == "mean" else _geometric_median(x))
+        elif self.b_dec.requires_grad:
+            self.b_dec.copy_(usual(x).mean(dim=0) if center == "mean" else _geometric_median(x))
 
     def measure(self, unit: float) -> None:
         """Take `unit` for the length that counts as 1."""
@@ -291,13 +291,16 @@ class SparseAutoencoder(Model):
     @torch.no_grad()
     def before_step(self) -> None:
         """Take out of W_dec's gradient what would only make its rows longer or shorter, for after_step undoes that."""
+        if self.W_dec.grad is None:
+            return
         along = torch.einsum("fd,fd->f", self.W_dec.grad, self.W_dec)
         self.W_dec.grad.addcmul_(self.W_dec, along[:, None], value=-1)
 
     @torch.no_grad()
     def after_step(self, loss: Loss) -> None:
         """Bring the rows of W_dec back to length 1, and let the brick look at the codes."""
-        self.W_dec /= self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        if self.W_dec.requires_grad:
+            self.W_dec /= self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
         self.sparsity.after_step(loss.values())
 
     @torch.no_grad()
@@ -308,6 +311,8 @@ class SparseAutoencoder(Model):
         direction of such an example's error (there: of the example itself; but what lacks a feature is in what is left
         over, and the planted worlds are found sooner), and its encoder reads along it, with half the living features' mean length.
         """
+        if not all(weight.requires_grad for weight in self.parameters()):
+            return []
         left = x - self(x)
         error = left.square().sum(dim=1)
         if not error.any() or not torch.isfinite(error).all():
@@ -322,6 +327,26 @@ class SparseAutoencoder(Model):
         self.b_enc[dead] = 0
         own = [(self.W_dec, dead), (self.W_enc, (slice(None), dead)), (self.b_enc, dead)]
         return own + self.sparsity.revive(dead)
+
+
+def usual(x: Tensor) -> Tensor:
+    """The rows of x (n, d) but for a few that are out of all proportion: those more than ten times as far from the others' mean
+    as half of these are, if they are no more than one in twenty.
+
+    In language models' activations a few tokens are hundreds of times as long as the rest ("massive activations": Sun et al.,
+    2024); a mean, or a mean square, of some examples is theirs alone where one of them is among these.
+    """
+    rows, keep = x.double(), torch.ones(len(x), dtype=torch.bool, device=x.device)
+    for _ in range(10):
+        distance = (rows - rows[keep].mean(dim=0)).square().sum(dim=1)
+        most = 100 * distance[keep].median()
+        near = distance <= most
+        if most == 0 or 20 * int((~near).sum()) > len(x):
+            return x
+        if torch.equal(near, keep):
+            break
+        keep = near
+    return x if keep.all() else x[keep]
 
 
 def _geometric_median(x: Tensor, steps: int = 100) -> Tensor:

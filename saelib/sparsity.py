@@ -45,7 +45,8 @@ class Sparsity(nn.Module):
     def measure(self, unit: float) -> None:
         """Take `unit` for the length that counts as 1, and the weights that are lengths with it."""
         for name in self.in_units:
-            getattr(self, name).mul_(unit / self.unit)
+            if getattr(self, name).requires_grad:
+                getattr(self, name).mul_(unit / self.unit)
         self.unit = unit
 
     def activate(self, pre: Tensor) -> Tensor:
@@ -368,7 +369,8 @@ class JumpReLU(Sparsity):
 
     @torch.no_grad()
     def after_step(self, values: Tensor) -> None:
-        self.threshold.clamp_(min=0)
+        if self.threshold.requires_grad:
+            self.threshold.clamp_(min=0)
 
     @torch.no_grad()
     def revive(self, dead: Tensor) -> list[tuple[nn.Parameter, Tensor]]:

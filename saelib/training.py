@@ -1,9 +1,11 @@
 """train(): one loop for every model."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,20 +61,25 @@ class TensorBatches:
         self.order = torch.randperm(len(self.x), generator=self.generator)
 
     def state_dict(self) -> dict[str, Any]:
-        """The random state before this pass, from which its order can be drawn again, the place in it, and the data's sum."""
-        return {"generator": self.before_order, "started": len(self.order) > 0, "position": self.position, "sum": self._sum()}
+        """The random state before this pass, from which its order can be drawn again, the place in it, and the data's fingerprint."""
+        return {"generator": self.before_order, "started": len(self.order) > 0, "position": self.position, "fingerprint": self.fingerprint}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["sum"] != self._sum():
-            raise ValueError(f"data adds up to {self._sum()}; expected {state['sum']}, the sum of the data of the run so far")
+        if state["fingerprint"] != self.fingerprint:
+            raise ValueError(f"data has the fingerprint {self.fingerprint}; expected {state['fingerprint']}, that of the data of the run so far")
         self.generator.set_state(state["generator"])
         self.before_order = state["generator"]
         if state["started"]:
             self._shuffle()
         self.position = state["position"]
 
-    def _sum(self) -> float:
-        return self.x.sum(dtype=torch.float64).item()
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all the numbers in their order, 16 hexadecimal digits."""
+        known = hashlib.sha256(f"{tuple(self.x.shape)} {self.x.dtype}".encode())
+        for rows in self.x.split(max(1, 2**20 // self.x.shape[1])):
+            known.update(rows.cpu().contiguous().view(torch.uint8).numpy())
+        return known.hexdigest()[:16]
 
 
 @dataclass
@@ -158,7 +165,8 @@ def train(
     On a CPU the same model, data, settings and seed give the same weights, bit for bit. The data may be of any scale: the
     loss and the learning rate count in the data's own `unit` (see `Model`), and the model always reads the data as it is.
 
-    Args: model, as it is (train twice and it goes on from where it was); data, a tensor (n, d_in) or your own
+    Args: model, as it is (train twice and it goes on from where it was), in float32 or float64; weights whose requires_grad is
+    False stay as they are, and where a feature's are among these none are started anew; data, a tensor (n, d_in) or your own
     `Batches`; steps, how many batches; batch_size, examples in a batch; lr, Adam's learning rate; seed, of the order of
     the examples.
     warm_up and decay: the shares of the steps over which lr rises at the beginning and falls at the end;
@@ -179,6 +187,15 @@ def train(
     """
     if not isinstance(model, Model):
         raise ValueError(f"model is {model!r}; expected a saelib model")
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not learning:
+        raise ValueError("model has no weight that may learn; expected some, as after model.requires_grad_(True)")
+    for name, parameter in model.named_parameters():
+        if parameter.dtype not in (torch.float32, torch.float64):
+            raise ValueError(
+                f"model.{name} has dtype {parameter.dtype}, in which small steps are lost; expected float32 or float64 "
+                "(precision='bfloat16' makes the large products in bfloat16)"
+            )
     if center not in ("mean", "median"):
         raise ValueError(f"center is {center!r}; expected 'mean' or 'median'")
     if precision not in ("float32", "bfloat16"):
@@ -227,7 +244,8 @@ class _Run:
         self.history = History()
         self.good, self.good_step = _copy(model), 1  # weights that gave a finite loss, and the step that they were before
         self.rows: dict[nn.Parameter, nn.Parameter] = {}  # each weight as the optimiser sees it
-        self.limit = 0.0  # an error above it means that training has diverged
+        # An error so many times as large as the examples' mean squared distance from this center means that training has diverged.
+        self.limit, self.center = 0.0, torch.empty(0)
         self.optimiser: torch.optim.Adam | None = None
         self.examples = 0
         self.revived = 0  # how many examples had been seen when features were last started anew
@@ -253,9 +271,12 @@ class _Run:
         if not torch.isfinite(total):
             raise self._diverged(f"the loss is {total.item()} at step {step}", x)
         error = loss.reconstruction.item()
+        if not len(self.center):
+            self.center = x.mean(dim=0)
         if step == 1:
-            self.limit = 1000 * max(error, 1.0)
-        if error > self.limit:
+            self.limit = 1000 * max(error / self._spread(x), 1.0)
+        # In a batch with examples of unusual length the error is as large as these, and nothing has gone wrong.
+        if error > self.limit and error > self.limit * self._spread(x):
             raise self._diverged(f"the error has grown to {error:.3g} at step {step}", x)
         log = step % self.log_every == 0 or step == recipe.steps
         if log:
@@ -295,6 +316,10 @@ class _Run:
             self._save()
         return Step(step, recipe.steps, model, loss, recipe.lr_at(step), self.history)
 
+    def _spread(self, x: Tensor) -> float:
+        """The mean squared distance of a batch from where the first one had its mean, in squared units, 1 if it is less."""
+        return max(1.0, (x - self.center).square().sum(dim=1).mean().item() / self.model.unit**2)
+
     def _keep_weights(self, step: int, x: Tensor) -> None:
         """Remember the weights that `step`, with the batch x, starts from, if they are finite."""
         if not _finite(self.model):
@@ -306,11 +331,12 @@ class _Run:
     def _equip(self) -> None:
         # W_enc lies in memory feature by feature, but torch's Adam would first copy a gradient that lies otherwise than its
         # shape says. So it is given the same memory as rows.
-        self.rows = {p: p if p.is_contiguous() else nn.Parameter(p.detach().T) for p in self.model.parameters()}
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        self.rows = {p: p if p.is_contiguous() else nn.Parameter(p.detach().T) for p in learning}
         # eps as in Gao et al. (2024), appendix A: a feature that is rarely on has small slopes. A slope in units is one in
         # the data's scale times the unit, so that eps and the norm below are the same for data of any scale.
         groups = [
-            {"params": [self.rows[p] for p in group["params"]], "share": group["lr"], "eps": 6.25e-10 / group["lr"]}
+            {"params": [self.rows[p] for p in group["params"] if p in self.rows], "share": group["lr"], "eps": 6.25e-10 / group["lr"]}
             for group in self.model.groups(1.0)
         ]
         self.optimiser = torch.optim.Adam(groups, lr=1.0, fused=True)
@@ -347,10 +373,10 @@ class _Run:
         # Not while the rate falls: what is new then would not get ready.
         if (dead := self._dead()) is not None and self.step < recipe.steps * (1 - recipe.decay):
             for weight, place in self.model.revive(x, dead.nonzero().ravel(), stream(f"revival at {self.step}", recipe.seed)):
+                row = self.rows[weight]
                 for moment in ("exp_avg", "exp_avg_sq"):
-                    row = self.rows[weight]
-                    slope = self.optimiser.state[row][moment]
-                    (slope if row is weight else slope.T)[place] = 0
+                    if (slope := self.optimiser.state[row].get(moment)) is not None:  # it has none before its first step
+                        (slope if row is weight else slope.T)[place] = 0
             self.idle[dead] = 0
 
     def _diverged(self, what: str, x: Tensor) -> FloatingPointError:
@@ -369,7 +395,8 @@ class _Run:
     def keep_in(self, path: Path, every: int, settings: dict[str, Any]) -> None:
         """Write the state to `path` from now on; if it is there already, go on from it."""
         sizes = {name: list(value.shape) for name, value in self.model.state_dict().items()}
-        self.settings = {"model": f"{self.model!r} {sizes}", "data": type(self.data).__name__, **settings}
+        frozen = [name for name, weight in self.model.named_parameters() if not weight.requires_grad]
+        self.settings = {"model": f"{self.model!r} {sizes}", "frozen": frozen, "data": type(self.data).__name__, **settings}
         self.checkpoint, self.every = path, every
         if path.is_dir():
             raise ValueError(f"checkpoint is {str(path)!r}, which is a folder; expected a file, or a name that is still free")
@@ -392,7 +419,7 @@ class _Run:
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{i}.{name}": value for name, value in state.items()}
         tensors |= {f"data.{name}": value for name, value in data_tensors.items()}
-        tensors |= {"run.idle": self.idle, "run.fired": self.fired}
+        tensors |= {"run.idle": self.idle, "run.fired": self.fired, "run.center": self.center}
         facts = {name: getattr(self, name) for name in ("step", "limit", "examples", "revived", "settings")}
         facts |= {"unit": self.model.unit, "history": self.history.rows, "data": json.loads(data_plain)}
         with files.whole(self.checkpoint) as (draft,):
@@ -435,6 +462,8 @@ class _Run:
         self.fired = counts.bool().copy_(tensors["run.fired"])
         self.step = checks.count("step", facts["step"], most=self.recipe.steps)
         self.limit = checks.number("limit", facts["limit"], above=0)
+        weight = next(model.parameters())
+        self.center = checks.finite("run.center", torch.zeros(model.d_in).to(weight).copy_(tensors["run.center"]))
         self.examples, self.revived = (checks.count(name, facts[name], least=0) for name in ("examples", "revived"))
         if not isinstance(facts["history"], list):
             raise ValueError(f"history is {facts['history']!r}; expected a list of rows")

@@ -983,24 +983,142 @@ def test_features_come_back_in_data_of_any_scale(scale):
     assert (sae.b_enc[:4] > -10 * scale).all()
 
 
-@pytest.mark.parametrize(("growth", "stops"), [(20, False), (100, True)])
+@pytest.mark.parametrize(("shift", "stops"), [(20, False), (100, True)])
 @every_model
-def test_an_error_that_has_grown_a_thousandfold_stops_training(make, growth, stops):
-    """Squared, an error of examples 100 times as large has grown ten thousandfold."""
+def test_an_error_that_has_grown_a_thousandfold_stops_training(make, shift, stops):
+    """Squared, an error 100 times as large has grown ten thousandfold."""
     model, twin = make(), make()
-    batches = [noise(8, 5) + i for i in range(3)] + [growth * noise(8, 5)] * 2
+    batches = [noise(8, 5) + i for i in range(3)] + [noise(8, 5)] * 2
     settings = {**SETTINGS, **LEVEL, "steps": 5, "log_every": 1}
+
+    def spoil(step):
+        if step.step == 3:
+            with torch.no_grad():
+                bias = model.b_dec if isinstance(model, SparseAutoencoder) else model.decoder[-1].bias
+                bias += shift
+
     if not stops:
-        train(model, Given(batches), **settings)
+        train(model, Given(batches), **settings, callbacks=[spoil])
         return
     with pytest.raises(FloatingPointError) as error:
-        train(model, Given(batches), **settings)
+        train(model, Given(batches), **settings, callbacks=[spoil])
     start, _, end = str(error.value).partition(" at step 4: ")
     assert start.startswith("the error has grown to ") and float(start.split()[-1]) > 1000
     assert end == "training has diverged (lr = 0.01; a smaller one helps). The model has the weights that it had before step 3"
     assert [row["step"] for row in error.value.history.rows] == [1, 2, 3]
     train(twin, Given(batches), **{**settings, "steps": 2})
     assert same(weights(model), weights(twin))
+
+
+# Massive activations: a few examples hundreds of times as long as the rest.
+
+
+@every_model
+def test_examples_hundreds_of_times_as_long_are_no_divergence(make):
+    batches = [noise(8, 5) + i for i in range(3)] + [400 * noise(8, 5), noise(8, 5)]
+    history = train(make(), Given(batches), **{**SETTINGS, **LEVEL, "steps": 5, "log_every": 1, "lr": 1e-9})
+    assert history.rows[3]["reconstruction"] > 1000 * history.rows[2]["reconstruction"]
+
+
+@pytest.mark.parametrize("length", [30, 400, 1000])
+@pytest.mark.parametrize("often", [0, 1, 3])
+def test_a_few_long_examples_in_the_first_batch_change_neither_unit_nor_center(often, length):
+    x = noise(64, 5) + 3
+    x[:often] *= length
+    sae = SparseAutoencoder(5, 8, TopK(2))
+    sae.before_training(x)
+    plain = SparseAutoencoder(5, 8, TopK(2))
+    plain.before_training(x[often:])
+    assert sae.unit == pytest.approx(plain.unit) and torch.allclose(sae.b_dec, plain.b_dec)
+
+
+def test_data_of_which_most_are_alike_or_many_are_long_keep_all_their_examples():
+    for x in (
+        torch.cat([torch.zeros(97, 5), noise(3, 5)]),  # sparse: nearly always nothing
+        torch.cat([noise(80, 5), 1000 * noise(20, 5)]),
+        noise(64, 5).exp().exp(),
+        noise(2, 5),
+    ):
+        sae = SparseAutoencoder(5, 8, TopK(2))
+        sae.before_training(x)
+        assert sae.unit == pytest.approx((x.double() - x.double().mean(dim=0)).square().sum(dim=1).mean().sqrt().item())
+        assert torch.equal(sae.b_dec, x.mean(dim=0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ordinary_examples_are_learned_beside_a_few_massive_ones(seed):
+    x, _ = data.planted(d_in=16, features=24, active=2, seed=seed).sample(4_000, seed=seed)
+    massive = torch.arange(0, len(x), 500)
+    x[massive] = 1000 * noise(1, 16)
+    sae = SparseAutoencoder(16, 32, TopK(2), seed=seed)
+    train(sae, x, steps=600, batch_size=64, lr=3e-3, seed=seed, progress=False)
+    ordinary = torch.ones(len(x), dtype=torch.bool)
+    ordinary[massive] = False
+    assert metrics.fvu(x[ordinary], sae(x[ordinary])) < 0.5
+
+
+# Weights that are held still.
+
+
+FREEZES = {
+    "decoder alone": lambda name: name != "W_dec",
+    "encoder alone": lambda name: name not in ("W_enc", "b_enc"),
+    "all but b_dec": lambda name: name == "b_dec",
+    "the bias and the brick's own": lambda name: name == "b_enc" or "sparsity" in name,
+}
+
+
+@pytest.mark.parametrize("frozen", FREEZES.values(), ids=FREEZES)
+@every_brick
+def test_weights_that_are_held_still_stay_and_the_others_learn(brick, frozen, tmp_path):
+    """Also where features die, the first weights are scaled and centred, and the run is stopped and taken up again."""
+
+    def make():
+        sae = SparseAutoencoder(5, 12, BRICKS[brick](), seed=4)
+        sae.b_enc.data[8:] = -50.0  # dead ones
+        for name, weight in sae.named_parameters():
+            weight.requires_grad_(not frozen(name))
+        return sae
+
+    settings = {**SETTINGS, "steps": 30, "dead_after": 0.1, "checkpoint_every": 10}
+    before, sae = dict(make().named_parameters()), make()
+    train(sae, 3 * noise() + 1, **settings)
+    for name, weight in sae.named_parameters():
+        assert torch.equal(weight, before[name]) == frozen(name), name
+    stopped = make()
+
+    def stop(step):
+        if step.step == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, 3 * noise() + 1, **settings, checkpoint=tmp_path / "run", callbacks=[stop])
+    stopped = make()
+    train(stopped, 3 * noise() + 1, **settings, checkpoint=tmp_path / "run")
+    assert same(weights(stopped), weights(sae))
+    free = SparseAutoencoder(5, 12, BRICKS[brick](), seed=4)
+    assert "frozen was" in refusal(lambda: train(free, 3 * noise() + 1, **settings, checkpoint=tmp_path / "run"))
+
+
+def test_part_of_an_autoencoder_may_be_held_still():
+    model = Autoencoder(5, 2, (8,))
+    model.decoder.requires_grad_(False)
+    before = weights(model)
+    train(model, noise(), **SETTINGS)
+    assert all(torch.equal(value, before[name]) == name.startswith("decoder") for name, value in model.state_dict().items())
+
+
+@every_model
+def test_a_model_of_which_nothing_may_learn_is_refused(make):
+    message = refusal(lambda: train(make().requires_grad_(False), noise(), **SETTINGS))
+    assert message == "model has no weight that may learn; expected some, as after model.requires_grad_(True)"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@every_model
+def test_a_model_of_low_precision_is_refused_with_what_to_do_instead(make, dtype):
+    message = refusal(lambda: train(make().to(dtype), noise().to(dtype), **SETTINGS))
+    assert f"has dtype {dtype}, in which small steps are lost; expected float32 or float64 (precision='bfloat16' makes" in message
 
 
 @pytest.mark.parametrize(("log_every", "good", "value"), [(1, 6, float("nan")), (2, 6, float("inf")), (4, 4, float("nan")), (10, 1, float("inf"))])
