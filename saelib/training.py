@@ -317,8 +317,9 @@ class _Run:
         return Step(step, recipe.steps, model, loss, recipe.lr_at(step), self.history)
 
     def _spread(self, x: Tensor) -> float:
-        """The mean squared distance of a batch from where the first one had its mean, in squared units, 1 if it is less."""
-        return max(1.0, (x - self.center).square().sum(dim=1).mean().item() / self.model.unit**2)
+        """The mean squared distance of a batch from where the first one had its mean, in squared units, 1 if it is less. Examples
+        ten thousand times as long as usual are no data any more, so that it is at most the square of that."""
+        return min(max(1.0, (x - self.center).square().sum(dim=1).mean().item() / self.model.unit**2), 1e8)
 
     def _keep_weights(self, step: int, x: Tensor) -> None:
         """Remember the weights that `step`, with the batch x, starts from, if they are finite."""
