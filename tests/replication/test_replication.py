@@ -50,8 +50,7 @@ def test_a_chapter_was_run_over_seeds_and_paths_and_nothing_else_went_wrong(chap
     assert [run for run in runs if "errors" in run] == []
     if RESULTS[chapter]["key"] != key(CHAPTERS[chapter]):
         warnings.warn(f"the code of {chapter} has changed since it was replicated: make replicate", stacklevel=1)
-    if len(runs) < replicate.enough(chapter):
-        warnings.warn(f"{chapter} has {len(runs)} of {replicate.enough(chapter)} runs: make replicate", stacklevel=1)
+    assert len(runs) >= replicate.enough(chapter), "make replicate"
 
 
 @pytest.mark.parametrize("name", CLAIMS)
