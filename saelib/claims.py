@@ -68,9 +68,10 @@ class Claim:
     def bounds(self) -> str:
         """The bounds in words, such as "above 16.5% and below 23%": with as many decimals as it takes."""
         ends = (("above", self.above), ("below", self.below))
-        return " and ".join(f"{word} {self._exactly(end)}" for word, end in ends if end is not None)
+        return " and ".join(f"{word} {self.exactly(end)}" for word, end in ends if end is not None)
 
-    def _exactly(self, end: float) -> str:
+    def exactly(self, end: float) -> str:
+        """A bound as `show` says, with as many decimals as it takes."""
         if found := re.fullmatch(r"\.(\d+)([f%])", self.show):
             for decimals in range(int(found[1]), 8):
                 text = f"{end:.{decimals}{found[2]}}"

@@ -33,13 +33,10 @@ def record_of(cache, notebook: Path):
         return None
 
 
-def seconds(root: Path) -> dict[str, float]:
-    """How long each chapter took where it was replicated, so that the longest can go first."""
-    try:
-        chapters = json.loads((root / "tests" / "replication" / "results.json").read_text(encoding="utf-8"))["chapters"]
-        return {name: statistics.median(run["seconds"] for run in own["runs"]) for name, own in chapters.items() if own["runs"]}
-    except FileNotFoundError:
-        return {}
+def results(root: Path) -> dict[str, dict]:
+    """What many runs gave, by chapter; nothing where nobody has made any."""
+    file = root / "tests" / "replication" / "results.json"
+    return json.loads(file.read_text(encoding="utf-8"))["chapters"] if file.is_file() else {}
 
 
 def execute(notebook: Path, timeout: int):
@@ -63,7 +60,8 @@ def execute(notebook: Path, timeout: int):
 def execute_changed(app, config):
     root, began = Path(app.srcdir), time.perf_counter()
     cache = get_cache(config.nb_execution_cache_path)
-    expected = seconds(root)
+    # How long each took where it was replicated, so that the longest can go first.
+    expected = {name: statistics.median(run["seconds"] for run in own["runs"]) for name, own in results(root).items() if own["runs"]}
     notebooks = [path for path in sorted((root / "book").glob("*.ipynb")) if record_of(cache, path) is None]
     notebooks.sort(key=lambda path: -expected.get(path.stem, path.stat().st_size))  # first what nobody has timed yet
     if not notebooks:

@@ -5,7 +5,6 @@ In a chapter a claim's words are a link, [about a fifth](claim:intro-rich-box), 
 
 import hashlib
 import html
-import json
 import re
 import statistics
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from docutils import nodes
-from executed import claims_here
+from executed import claims_here, results
 from saelib.claims import Claim, written
 from saelib.widgets.review import toc_files
 from sphinx.errors import ConfigError
@@ -68,12 +67,10 @@ class Replicated:
 
 def read_claims(root: Path, config) -> dict[str, Replicated]:
     """All claims of the book by name, in the order of the chapters' files and of the text in them."""
-    file = root / "tests" / "replication" / "results.json"
-    results = json.loads(file.read_text(encoding="utf-8"))["chapters"] if file.is_file() else {}
-    found = {}
+    found, runs = {}, results(root)
     for notebook in in_order(root):
         code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
-        here, values = claims_here(config, notebook), results.get(notebook.stem, {"values": {}})["values"]
+        here, values = claims_here(config, notebook), runs.get(notebook.stem, {"values": {}})["values"]
         try:
             claims = written(code)
         except ValueError as error:
@@ -216,11 +213,12 @@ class AllClaims(SphinxDirective):
 
     def row(self, one: Replicated) -> str:
         claim, there = one.claim, one.there
+        bounds = claim.bounds if None in (claim.above, claim.below) else f"{claim.exactly(claim.above)} to {claim.exactly(claim.below)}"
         spread = f"{one.span()} ({claim.shown(statistics.median(there))})" if there else "not run yet"
         here = f"; {claim.shown(one.here)} here" if one.here is not None else ""
         otherwise = '<br><strong class="claim-otherwise">came out otherwise when this page was built</strong>' if one.otherwise else ""
         return (
-            f'<tr id="{claim.name}"><th scope="row">{html.escape(claim.words)}{otherwise}</th><td>{picture(one)}</td><td data-label="Bounds">{html.escape(claim.bounds.replace(" and below", " to").removeprefix("above ") if None not in (claim.above, claim.below) else claim.bounds)}</td>'
+            f'<tr id="{claim.name}"><th scope="row">{html.escape(claim.words)}{otherwise}</th><td>{picture(one)}</td><td data-label="Bounds">{html.escape(bounds)}</td>'
             f'<td data-label="Runs">{html.escape(spread + here)}</td><td data-label="Held">{one.held} of {len(one.runs)}</td></tr>'
         )
 
