@@ -52,11 +52,20 @@ def read_questions(root: Path):
     return title, chapters
 
 
-def write_index(file: Path, chapters):
-    """The ids of each page's questions, for progress.js. A script, since a page on file:// may read nothing else."""
-    index = {f"book/{chapter['name']}.html": [question["id"] for question in chapter["questions"]] for chapter in chapters}
+def write_index(file: Path, title, chapters):
+    """The ids of each page's questions, and how the names begin under which a browser keeps their answers. A script, since a
+    page on file:// may read nothing else.
+
+    The names say which book: its title, and where it lies, so that two books or two editions on one host never meet.
+    """
+    index = {f"book/{chapter['name']}": [question["id"] for question in chapter["questions"]] for chapter in chapters}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"window.saelibQuestions = {json.dumps(index)};\n", encoding="utf-8")
+    file.write_text(
+        f"window.saelibQuestions = {json.dumps(index)};\n"
+        f"document.documentElement.dataset.answers = {json.dumps(f'saelib.quiz.{title} ')}"
+        ' + new URL("..", document.currentScript.src).pathname + ".";\n',
+        encoding="utf-8",
+    )
 
 
 def set_keys(app, config):
@@ -72,7 +81,7 @@ def set_keys(app, config):
     config.nb_execution_cache_path = str(caches(app) / code)
     # Sphinx copies changed scripts and styles only when some page is written: write them all, then.
     config.published_key = key(root, [*files_under(root / "book" / "_published"), *files_under(root / HOST)])
-    write_index(Path(app.outdir) / "_static" / "progress-index.js", chapters)
+    write_index(Path(app.outdir) / "_static" / "progress-index.js", title, chapters)
 
 
 def make_light(app, exception):

@@ -23,6 +23,7 @@ const offeredRights = (question) => [...question.pairs.map((/** @type {Pair} */ 
 /** @type {import("./question.js").Kind} */
 export const matching = {
   note: "Choose a partner for each.",
+  texts: (question) => [...question.pairs.map((/** @type {Pair} */ { left }) => left), ...offeredRights(question)],
   fits: (question, answer) =>
     typeof answer === "object" && answer !== null && !Array.isArray(answer)
     && Object.keys(answer).length === question.pairs.length
