@@ -81,3 +81,28 @@ export function browserStore(model, onRefused) {
     },
   };
 }
+
+/**
+ * What the reader has chosen or written for a question and not yet checked. It is this tab's alone, and stays through a reload;
+ * a browser that keeps nothing loses it then, as it would lose anything else.
+ * @param {string} key the name under which the answer will be kept
+ */
+export const draftOf = (key) => ({
+  /** @returns {any} undefined if there is none */
+  read() {
+    try {
+      return JSON.parse(sessionStorage.getItem(key) ?? "");
+    } catch {
+      return undefined;
+    }
+  },
+  /** @param {any} draft undefined forgets it */
+  write(draft) {
+    try {
+      if (draft === undefined) sessionStorage.removeItem(key);
+      else sessionStorage.setItem(key, JSON.stringify(draft));
+    } catch {
+      // There is nothing to do about it, and nothing to say: the draft stands on the page.
+    }
+  },
+});

@@ -2,7 +2,7 @@
 // questions in step with both.
 
 import { el, uniqueId } from "./common.js";
-import { browserStore, whenKept } from "./kept.js";
+import { browserStore, draftOf, whenKept } from "./kept.js";
 import { mended } from "./mended.js";
 import { SIGNS, learnFormulas, markup } from "./quiz_markup.js";
 import { multiple, single } from "./question_choice.js";
@@ -24,7 +24,8 @@ import { ownWords } from "./question_words.js";
  *   controls: (question: any, onChange: () => void, onCheck: () => void) => {  // `onCheck` is as good as the button
  *     node: HTMLElement, after?: HTMLElement,  // `after` stands under the feedback
  *     read: () => any, write: (answer: any) => void, mark: (answer: any) => void,
- *     missing?: () => string},  // what to do first, where there is nothing to read yet
+ *     missing?: () => string,  // what to do first, where there is nothing to read yet
+ *     draft?: () => any, redraft?: (draft: any) => boolean},  // what stands there unchecked, where it is more than `read` and `write` know; false if it is none
  * }} Kind
  */
 
@@ -56,12 +57,23 @@ export const keptText = (question, answer, right = KINDS[question.kind].isRight(
  * One question. `onCheck` is told of each answer that the reader has checked.
  * @param {any} question
  * @param {number} number
+ * @param {ReturnType<typeof draftOf>} draft
  * @param {(answer: any) => void} onCheck
  */
-export function questionView(question, number, onCheck) {
+function questionView(question, number, draft, onCheck) {
   const kind = KINDS[question.kind];
   learnFormulas(question.math);
-  const controls = kind.controls(question, () => feedback(undefined), () => check.click());
+  /** Whether the controls hold what the reader has not checked. */
+  let isDraft = false;
+  const controls = kind.controls(question, () => {
+    isDraft = true;
+    draft.write((controls.draft ?? controls.read)());
+    feedback(undefined);
+  }, () => check.click());
+  const settle = () => {
+    isDraft = false;
+    draft.write(undefined);
+  };
   const sign = el("span", { className: "sae-quiz-sign", "aria-hidden": "true" });
   const status = el("div", { className: "sae-quiz-status", role: "status" });
   const reread = el("p", { className: "sae-quiz-reread", hidden: true },
@@ -110,18 +122,36 @@ export function questionView(question, number, onCheck) {
   check.addEventListener("click", () => {
     const answer = controls.read();
     feedback(answer);
-    if (answer === undefined) status.append(el("p", {}, controls.missing?.() ?? "Choose an answer first."));
-    else onCheck(answer);
+    if (answer === undefined) return status.append(el("p", {}, controls.missing?.() ?? "Choose an answer first."));
+    settle();
+    onCheck(answer);
   });
 
+  const show = (/** @type {any} */ answer) => {
+    controls.write(answer);
+    feedback(answer);
+  };
   const place = el("span", { className: "sae-quiz-number", "aria-hidden": "true" }, String(number));
   return {
     // The number stands beside the fieldset: the question's name is its prompt.
     node: el("div", { className: "sae-quiz-question" }, place, fieldset),
     renumber(/** @type {number} */ next) { place.textContent = String(next); },
-    show(/** @type {any} */ answer) {
-      controls.write(answer);
-      feedback(answer);
+    isDraft: () => isDraft,
+    /** What stood there unchecked when the page was left. */
+    redraft() {
+      const left = draft.read();
+      if (controls.redraft) isDraft = controls.redraft(left);
+      else if (kind.fits(question, left)) {
+        controls.write(left);
+        isDraft = true;
+      }
+      if (!isDraft) return;
+      feedback(undefined);
+    },
+    show,
+    forget() {
+      settle();
+      show(undefined);
     },
     focus: () => fieldset.querySelector("input, select, textarea, button")?.focus(),
   };
@@ -140,15 +170,14 @@ export function askAll(model, questions, onChange) {
   const store = browserStore(model, () => { refused.hidden = false; });
   /** The answers that are shown, by question id. @type {Record<string, any>} */
   const shown = {};
-  const views = questions.map((question, index) => questionView(question, index + 1, (answer) => {
+  const views = questions.map((question, index) => questionView(question, index + 1, draftOf(store.key(question.id)), (answer) => {
     change({ ...model.get("answers"), [question.id]: answer });
   }));
 
   const isRight = (/** @type {any} */ question) =>
     shown[question.id] === undefined ? undefined : KINDS[question.kind].isRight(question, shown[question.id]);
 
-  /** Show and keep the model's answers. One that has not changed is left alone: the reader may be about to choose
-      another. */
+  /** Show and keep the model's answers. Where the reader is about to give another one, theirs is left alone. */
   function follow() {
     const answers = model.get("answers");
     questions.forEach((question, index) => {
@@ -156,7 +185,7 @@ export function askAll(model, questions, onChange) {
       if (same(answer, shown[question.id])) return;
       shown[question.id] = answer;
       store.write(question.id, answer === undefined ? null : keptText(question, answer));
-      views[index].show(answer);
+      if (!views[index].isDraft()) views[index].show(answer);
     });
     onChange(isRight);
   }
@@ -189,6 +218,7 @@ export function askAll(model, questions, onChange) {
   // Answers that the model has already, set from Python, win over those kept here from an earlier visit.
   const kept = questions.map((question) => [question.id, parseAnswer(question, store.read(question.id))]);
   change({ ...Object.fromEntries(kept.filter(([, answer]) => answer !== undefined)), ...model.get("answers") });
+  for (const view of views) view.redraft();
 
   return {
     views,
@@ -199,7 +229,7 @@ export function askAll(model, questions, onChange) {
       change({});
       for (const [index, question] of questions.entries()) {
         store.write(question.id, null);
-        views[index].show(undefined);
+        views[index].forget();
       }
     },
     stop() {

@@ -57,6 +57,13 @@ export const matching = {
         return chosen.every(([, right]) => right) ? Object.fromEntries(chosen) : undefined;
       },
       missing: () => "Choose a partner for every item first.",
+      draft: () => rows.map((/** @type {any} */ row) => row.select.value),
+      redraft(draft) {
+        if (!Array.isArray(draft)) return false;
+        // What is no longer offered is not chosen.
+        for (const [index, row] of rows.entries()) row.select.value = rights.includes(draft[index]) ? draft[index] : "";
+        return true;
+      },
       write(answer) {
         for (const row of rows) row.select.value = answer === undefined ? "" : partnerIn(answer, row.left);
       },

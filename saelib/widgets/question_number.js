@@ -63,6 +63,12 @@ export const number = {
         return typeof value === "string" ? undefined : value;
       },
       missing: () => String(numberIn(input.value, unit)),
+      draft: () => input.value,
+      redraft(draft) {
+        if (typeof draft !== "string") return false;
+        input.value = draft;
+        return true;
+      },
       write(given) {
         input.value = given === undefined ? "" : String(given);
         refuse(false);

@@ -93,6 +93,14 @@ export const predict = {
         return before === now ? { guess: now } : { guess: now, first: before };
       },
       missing: () => "Move the slider to your guess first.",
+      draft: () => (guessed ? input.value : undefined),
+      redraft(draft) {
+        if (typeof draft !== "string" || !(Number(draft) >= min && Number(draft) <= max)) return false;
+        guessed = true;
+        input.value = draft;
+        show();
+        return true;
+      },
       write(answer) {
         guessed = answer !== undefined;
         input.value = guessed ? String(answer.guess) : middle;

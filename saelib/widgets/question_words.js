@@ -105,6 +105,13 @@ export const ownWords = {
         const mark = radios.find(({ input }) => input.checked)?.input.value;
         return mark === undefined ? { text } : { text, mark };
       },
+      draft: () => area.value,
+      redraft(draft) {
+        if (typeof draft !== "string") return false;
+        area.value = draft;
+        setMark(undefined);
+        return true;
+      },
       missing: () => `Write a sentence first: ${FEWEST_WORDS} words or more.`,
       write(answer) {
         area.value = answer?.text ?? "";
