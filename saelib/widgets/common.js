@@ -23,6 +23,12 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+/**
+ * Whether a key goes to an input method, with which letters of many languages are put together. Safari tells of the last such
+ * key only by its old code. @param {KeyboardEvent} event
+ */
+export const composes = (event) => event.isComposing || event.keyCode === 229;
+
 let ids = 0;
 /** An id that no other element of the page has. @param {string} stem */
 export const uniqueId = (stem) => `sae-${stem}-${++ids}-${Math.random().toString(36).slice(2, 7)}`;

@@ -1,4 +1,4 @@
-import { brick, chooser, el, explorable, hashState, slider, uniqueId } from "./common.js";
+import { brick, chooser, composes, el, explorable, hashState, slider, uniqueId } from "./common.js";
 import { chart, draw } from "./chart.js";
 import { unpack } from "./feature_cards.js";
 
@@ -314,7 +314,7 @@ export default {
       oninput: () => ask({ query: field.value }),
       // From the search on into what it found, as in any list that is searched.
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        if (!["Enter", "ArrowDown"].includes(event.key) || !found.length) return;
+        if (!["Enter", "ArrowDown"].includes(event.key) || composes(event) || !found.length) return;
         event.preventDefault();
         choose(found[0]);
         if (event.key === "ArrowDown") list.focus();

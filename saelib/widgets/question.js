@@ -1,7 +1,7 @@
 // Questions in a page: one question with its feedback, the answers that this browser keeps, and what keeps several
 // questions in step with both.
 
-import { el, uniqueId } from "./common.js";
+import { composes, el, uniqueId } from "./common.js";
 import { browserStore, draftOf, whenKept } from "./kept.js";
 import { mended } from "./mended.js";
 import { SIGNS, learnFormulas, markup } from "./quiz_markup.js";
@@ -116,8 +116,8 @@ function questionView(question, number, draft, onCheck) {
   }
 
   controls.node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    // As in any form; but not while letters are being put together.
-    if (event.key === "Enter" && !event.isComposing && /** @type {Element} */ (event.target).matches("input")) check.click();
+    // As in any form.
+    if (event.key === "Enter" && !composes(event) && /** @type {Element} */ (event.target).matches("input")) check.click();
   });
   check.addEventListener("click", () => {
     const answer = controls.read();

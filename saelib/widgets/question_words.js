@@ -6,7 +6,12 @@ import { markup, mistake } from "./quiz_markup.js";
 // The rule by which ideas are found is the one in question_words.py; a test compares the two.
 const LONGEST = 2000;
 const FEWEST_WORDS = 3;
-const WORD = /[a-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\u{10000}-\u{1efff}\u{20000}-\u{10ffff}]+/gu;
+const LETTER = "[a-z0-9\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u1fff\\u2c00-\\u2dff\\u3040-\\ud7ff\\uf900-\\ufdff\\u{10000}-\\u{1efff}\\u{20000}-\\u{10ffff}]";
+// Thai, Lao, Burmese, Khmer, Japanese and Chinese are written without spaces: there each letter is a word of its own, so that
+// a phrase is found wherever its letters stand in a row.
+const ALONE = "[\\u0e00-\\u0eff\\u1000-\\u109f\\u1780-\\u17ff\\u3040-\\u30ff\\u31f0-\\u31ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3ffff}]";
+const WORD = new RegExp(`${ALONE}|(?:(?!${ALONE})${LETTER})+`, "gu");
+const PATTERN = new RegExp(`(?:${WORD.source})\\*?`, "gu");
 /** The marks that readers give their own answers. @type {Record<string, string>} */
 const MARKS = { same: "the same", part: "part of it", other: "something else" };
 
@@ -16,14 +21,23 @@ const fold = (written) => written.normalize("NFKD").replace(/[\u0300-\u036f]/g, 
 /** @param {string} written @returns {string[]} */
 const wordsIn = (written) => fold(written).match(WORD) ?? [];
 
+/** How many words a reader would count, also where no space parts them, if this browser can tell. @param {string} written */
+function countWords(written) {
+  if (!Intl.Segmenter) return wordsIn(written).length;
+  const parts = [...new Intl.Segmenter(undefined, { granularity: "word" }).segment(written)];
+  return Math.max(parts.filter(({ isWordLike }) => isWordLike).length, fold(written).match(new RegExp(`${LETTER}+`, "gu"))?.length ?? 0);
+}
+
 /** Whether the phrase's words stand in the text, one after the other. @param {string[]} written @param {string} phrase */
 function says(written, phrase) {
-  const wanted = fold(phrase).split(" ");
+  const wanted = fold(phrase).match(PATTERN) ?? [];
   const matches = (/** @type {string} */ word, /** @type {string} */ pattern) =>
     (pattern.endsWith("*") ? word.startsWith(pattern.slice(0, -1)) : word === pattern);
   return written.some((_, start) =>
     start + wanted.length <= written.length && wanted.every((pattern, i) => matches(written[start + i], pattern)));
 }
+
+const isTooLong = (/** @type {string} */ text) => [...text].length > LONGEST;
 
 /** @param {any} question @param {{text: string, mark?: string}} answer */
 function judge(question, { text, mark }) {
@@ -52,7 +66,7 @@ export const ownWords = {
   retry: "Add to your answer and check again: another try costs nothing. Or compare it with the model answer.",
   fits(question, answer) {
     const { text, mark = "same", ...more } = Object(answer);
-    return typeof text === "string" && [...text].length <= LONGEST && wordsIn(text).length >= FEWEST_WORDS
+    return typeof text === "string" && !isTooLong(text) && wordsIn(text).length >= FEWEST_WORDS
       && typeof mark === "string" && Object.hasOwn(MARKS, mark) && Object.keys(more).length === 0;
   },
   isRight: (question, answer) => judge(question, answer).right,
@@ -71,7 +85,7 @@ export const ownWords = {
   },
   controls(question, onChange, onCheck) {
     const id = uniqueId("words");
-    const area = el("textarea", { id, rows: 4, maxLength: LONGEST });
+    const area = el("textarea", { id, rows: 4 });
     const group = uniqueId("mark");
     const radios = Object.entries(MARKS).map(([value, words]) => {
       const input = el("input", { type: "radio", name: group, value, onchange: onCheck });
@@ -101,7 +115,7 @@ export const ownWords = {
       after,
       read() {
         const text = area.value;
-        if (wordsIn(text).length < FEWEST_WORDS) return undefined;
+        if (isTooLong(text) || countWords(text) < FEWEST_WORDS) return undefined;
         const mark = radios.find(({ input }) => input.checked)?.input.value;
         return mark === undefined ? { text } : { text, mark };
       },
@@ -112,7 +126,9 @@ export const ownWords = {
         setMark(undefined);
         return true;
       },
-      missing: () => `Write a sentence first: ${FEWEST_WORDS} words or more.`,
+      missing: () => (isTooLong(area.value)
+        ? `Your answer has ${[...area.value].length.toLocaleString("en")} characters, and ${LONGEST.toLocaleString("en")} are as many as can be kept. It stands here whole: shorten it and check again.`
+        : `Write a sentence first: ${FEWEST_WORDS} words or more.`),
       write(answer) {
         area.value = answer?.text ?? "";
         setMark(answer?.mark);

@@ -16,10 +16,13 @@ MARKS = ("same", "part", "other")
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # Written out, and not as "any letter": Python and the browser know different editions of Unicode.
-_WORD = re.compile(
-    "[a-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\U00010000-\U0001efff\U00020000-\U0010ffff]+"
-)
-_WHOLE = re.compile(rf"{_WORD.pattern}\*?(?: {_WORD.pattern}\*?)*\Z")
+_LETTER = "[a-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\U00010000-\U0001efff\U00020000-\U0010ffff]"
+# Thai, Lao, Burmese, Khmer, Japanese and Chinese are written without spaces: there each letter is a word of its own, so that
+# a phrase is found wherever its letters stand in a row.
+_ALONE = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_WORD = re.compile(f"{_ALONE}|(?:(?!{_ALONE}){_LETTER})+")
+_PATTERN = re.compile(rf"(?:{_WORD.pattern})\*?")
+_WHOLE = re.compile(rf"{_LETTER}+\*?(?: {_LETTER}+\*?)*\Z")
 
 
 def _fold(written: str) -> str:
@@ -33,7 +36,7 @@ def words(written: str) -> list[str]:
 
 def says(written: list[str], phrase: str) -> bool:
     """Whether the phrase's words stand in the text, one after the other. `encod*` is any word that begins so."""
-    looked_for = _fold(phrase).split()
+    looked_for = _PATTERN.findall(_fold(phrase))
     return any(
         all(
             word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted

@@ -188,6 +188,33 @@ def test_the_middle_can_be_guessed_too(both, how):
     expect(status(tab, GUESS)).to_have_text(re.compile("^Not quite. You said 50%"))
 
 
+def test_a_text_that_is_too_long_is_kept_whole_and_said_to_be_so(both):
+    tab = both()
+    long = "It makes a short code of a picture. " * 70
+    write(tab, long)
+    expect(status(tab, ENCODER)).to_have_text(
+        "Your answer has 2,520 characters, and 2,000 are as many as can be kept. It stands here whole: shorten it and check again."
+    )
+    assert kept(tab) == {}
+    for _ in range(2):
+        expect(question(tab, ENCODER).get_by_role("textbox")).to_have_value(long)
+        reload(tab)
+    write(tab, long[:2000])
+    expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
+
+
+@pytest.mark.parametrize("text", ["自己符号化器は画像を短い符号に変える。", "自编码器把图像变成短代码", "ตัวเข้ารหัสเปลี่ยนรูปภาพเป็นรหัสสั้น", "기계가 그림을 줄인다"])
+def test_a_sentence_is_one_also_where_no_spaces_part_its_words(both, text):
+    tab = both(questions=[PREDICT, {**WORDS, "ideas": [{"name": "it", "any": ["画像", "图像", "รูปภาพ", "그림*"], "feedback": "?"}]}])
+    write(tab, text)
+    expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
+    reload(tab)
+    expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
+    for short in ("画像", "はい", "รูป"):
+        write(tab, short)
+        expect(status(tab, ENCODER)).to_have_text("Write a sentence first: 3 words or more.")
+
+
 def test_what_is_missing_is_named_and_not_given_away(both):
     tab = both()
     write(tab, "Well, no.")

@@ -55,7 +55,7 @@ WORDS = {
     "kind": "own-words",
     "prompt": "What does the encoder do?",
     "ideas": [
-        {"name": "what goes in", "any": ["picture*", "input"], "feedback": "What does it begin with?"},
+        {"name": "what goes in", "any": ["picture*", "input", "画像"], "feedback": "What does it begin with?"},
         {"name": "what comes out", "any": ["short code", "few num*"], "misconception": "a copy", "feedback": "How long?"},
     ],
     "model_answer": "It turns a picture into a short code.",
@@ -425,6 +425,9 @@ def test_a_guess_is_right_within_its_tolerance():
         ("short code short", {"what comes out"}),
         ("few, few numerals", {"what comes out"}),
         ("shortcode pictur e", set()),
+        # Thai, Chinese and Japanese part no words.
+        ("エンコーダは画像を短くする", {"what goes in"}),
+        ("画と像", set()),
     ],
 )
 def test_an_idea_is_found_by_whole_words_and_by_their_beginnings(text, ideas):
