@@ -7,6 +7,7 @@ import pytest
 import small_book
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from pages import hash_of
 from quizzes import check, kept
 from saelib.widgets import Review
 
@@ -250,7 +251,7 @@ def test_an_order_is_the_same_for_everybody(open_page):
         press(tab, "Shuffle")
         number = review(tab).get_by_label("Order").input_value()
         assert 1 <= int(number) <= 9999
-        assert tab.evaluate("location.hash") == f"#order={number}"
+        assert hash_of(tab) == f"#order={number}"
         expect(review(tab).locator(".sae-review-said").first).to_have_text(f"6 questions, in order {number}.")
         orders[number] = shown(tab)
         assert sorted(orders[number]) == sorted([*IN_ORDER, "quiz-two"])
@@ -276,7 +277,7 @@ def test_an_order_typed_or_given_in_the_address(open_page):
     order.fill("12")
     order.press("Enter")
     twelve = shown(tab)
-    assert tab.evaluate("location.hash") == "#order=12" and seven != twelve
+    assert hash_of(tab) == "#order=12" and seven != twelve
     tab.evaluate("location.hash = '#order=7'")
     expect(order).to_have_value("7")
     assert shown(tab) == seven
@@ -499,10 +500,10 @@ def test_everything_is_reached_by_the_keyboard_alone(open_page):
     tab_to(review(tab).get_by_label("Order"))
     tab.keyboard.type("3")
     key("Enter")
-    assert tab.evaluate("location.hash") == "#order=3"
+    assert hash_of(tab) == "#order=3"
     tab_to(review(tab).get_by_role("button", name="Shuffle"))
     key("Space")
-    assert tab.evaluate("location.hash") != "#order=3"
+    assert hash_of(tab) != "#order=3"
     tab_to(review(tab).get_by_role("button", name="Download my results"))
     with tab.expect_download():
         key("Enter")

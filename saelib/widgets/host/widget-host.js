@@ -199,6 +199,23 @@
     }
   }
 
+  // The browser goes to the passage that the address names before the widgets above it are there, and these push it away. So
+  // the passage stays where it is until the reader does anything; Safari does not see to that by itself.
+  let stays = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "navigate";
+  for (const action of ["wheel", "touchmove", "mousedown", "keydown", "click"])
+    addEventListener(action, () => { stays = false; }, { capture: true, passive: true });
+  addEventListener("hashchange", () => { stays = true; });
+  new ResizeObserver(() => {
+    if (!stays) return;
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      // It is no passage of ours, or its name has a percent sign in it.
+    }
+    if (name) document.getElementById(name)?.scrollIntoView({ behavior: "instant" });
+  }).observe(document.body);
+
   for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
     const { state, code } = JSON.parse(script.textContent ?? "{}");
     for (const [id, saved] of Object.entries(state)) {
