@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from playwright.sync_api import expect
+from pages import touch
 from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.questions import KINDS
 from saelib.widgets.quiz import Quiz
@@ -173,6 +174,29 @@ def test_the_marks_stand_where_the_thumb_would(both):
     }""")
     assert measured["truth"] == pytest.approx(12 + 0.342 * (measured["width"] - 24), abs=0.5)
     assert measured["first"] == pytest.approx(measured["width"] - 12, abs=0.5)
+
+
+def test_a_finger_that_scrolls_guesses_nothing_and_takes_no_guess_back(both):
+    tab = both(viewport={"width": 360, "height": 420}, has_touch=True, is_mobile=True)
+    for said in ("no guess yet", "70%"):
+        tab.evaluate("scrollTo(0, 0)")
+        box = slider(tab).bounding_box()
+        x, y = box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2
+        touch(tab, (x, y), (x, y - 150))
+        tab.wait_for_function("scrollY > 60")
+        expect(slider(tab)).to_have_attribute("aria-valuetext", said)
+        if said == "no guess yet":
+            check(tab, GUESS)
+            expect(status(tab, GUESS)).to_have_text("Move the slider to your guess first.")
+            guess(tab, 70)
+        expect(status(tab, GUESS)).to_have_text(re.compile("^Not quite. You said 70%"))
+    tab.evaluate("scrollTo(0, 0)")
+    box = slider(tab).bounding_box()
+    x, y = box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2
+    touch(tab, (x, y), (x + box["width"] / 2, y))
+    expect(status(tab, GUESS)).to_be_empty()
+    check(tab, GUESS)
+    expect(status(tab, GUESS)).to_have_text(re.compile(r"^Not quite\. You said 7\d%, after a first guess of 70%"))
 
 
 @pytest.mark.parametrize("how", ["pointer", "Enter", "Space"])

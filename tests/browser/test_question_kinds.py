@@ -7,6 +7,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from pages import touch
 from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.questions import KINDS, read_quiz
 
@@ -359,16 +360,6 @@ def test_items_are_dragged_with_a_mouse(quiz_page, width):
     expect(status(tab, STEPS)).to_have_text(re.compile("^Correct"))
 
 
-def touch(tab, start, end):
-    """A finger put down, moved in steps and lifted. Playwright's own touchscreen only taps."""
-    wire = tab.context.new_cdp_session(tab)
-    for step in range(11):
-        x, y = (a + (b - a) * step / 10 for a, b in zip(start, end, strict=True))
-        kind = "touchMove" if step else "touchStart"
-        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
 def test_a_finger_drags_by_the_handle_and_scrolls_elsewhere(quiz_page):
     tab = quiz_page([ORDERING], viewport={"width": 360, "height": 420}, has_touch=True, is_mobile=True)
     tab.evaluate("scrollTo(0, 80)")
@@ -430,6 +421,25 @@ def test_partners_that_do_not_belong_have_their_mix_ups_named(quiz_page):
     expect(status(tab, FRIENDS)).to_have_text("Correct. Two friends, and one who only measures.")
     assert all("✓" in text for text in rows.all_inner_texts())
     assert tab.evaluate("saved.at(-1)") == {"friends": PARTNERS}
+
+
+def test_a_chosen_partner_can_be_read_whole_on_the_narrowest_screen(quiz_page):
+    long = "turns each picture into a list of numbers that is short"
+    pairs = [{"left": "The encoder", "right": long}, *MATCHING["pairs"][1:]]
+    tab = quiz_page([{**MATCHING, "pairs": pairs, "wrong": [{**MATCHING["wrong"][0], "left": "The encoder", "right": pairs[1]["right"]}]}],
+                    viewport={"width": 320, "height": 640})  # fmt: skip
+    field = question(tab, FRIENDS).get_by_label("The encoder", exact=True)
+    whole = question(tab, FRIENDS).locator(".sae-quiz-whole").first
+    expect(whole).to_be_hidden()
+    field.select_option(long)
+    expect(whole).to_have_text(long)
+    expect(whole).to_be_visible()
+    assert tab.evaluate("document.documentElement.scrollWidth") == 320
+    field.select_option(pairs[1]["right"])
+    assert whole.inner_text() in ("", pairs[1]["right"])
+    tab.set_viewport_size({"width": 800, "height": 640})
+    field.select_option(long)
+    expect(whole).to_be_hidden()
 
 
 def test_everything_is_done_by_the_keyboard_alone(quiz_page):
