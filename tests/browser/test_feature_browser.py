@@ -348,6 +348,27 @@ def test_on_a_phone_a_finger_that_scrolls_sets_no_slider_and_no_control_makes_it
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_forced_colours_what_is_chosen_and_what_is_on_can_be_told(browser_of, scheme):
+    _, explorable, listing = browser_of(forced_colors="active", color_scheme=scheme)
+
+    def ground(locator):
+        return locator.first.evaluate("node => getComputedStyle(node).backgroundColor")
+
+    faces = explorable.locator(".sae-chooser")
+    assert ground(faces.locator("input:checked + .sae-face")) != ground(faces.locator("input:not(:checked) + .sae-face"))
+    rows = listing.locator("[role=option]")
+    assert ground(listing.locator("[aria-selected=true]")) != ground(listing.locator("[aria-selected=false]"))
+    assert rows.count() > 3
+    text = explorable.locator(".sae-text:has(.sae-lit)")
+    assert ground(text.locator(".sae-lit")) != ground(text)
+    # What keeps its ground keeps the colour of its words too.
+    pair = text.first.evaluate("node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]")
+    assert pair[0] != pair[1]
+    bar = explorable.locator(".sae-head .sae-bar")
+    assert "gradient" in bar.evaluate("node => getComputedStyle(node).backgroundImage")
+
+
 def test_an_address_is_not_written_too_often_and_says_the_last_in_the_end(made, browser_of):
     tab, explorable, listing = browser_of()
     listing.evaluate("""list => {

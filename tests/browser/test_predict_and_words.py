@@ -199,6 +199,24 @@ def test_a_finger_that_scrolls_guesses_nothing_and_takes_no_guess_back(both):
     expect(status(tab, GUESS)).to_have_text(re.compile(r"^Not quite\. You said 7\d%, after a first guess of 70%"))
 
 
+def test_in_forced_colours_the_guess_and_its_track_are_there(both):
+    tab = both(forced_colors="active")
+    track = ".sae-quiz-track input"
+
+    def looks():
+        return slider(tab).screenshot()
+
+    before = looks()
+    slider(tab).fill("50")
+    assert looks() != before  # a guess at the place where the slider stood
+    tab.add_style_tag(content=f"{track}::-webkit-slider-runnable-track {{ background: Canvas !important; }}")
+    assert looks() != before
+    guess(tab, 10)
+    truth = question(tab, GUESS).locator(".sae-quiz-truth")
+    canvas = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert truth.evaluate("node => getComputedStyle(node, '::before').backgroundColor") != canvas
+
+
 @pytest.mark.parametrize("how", ["pointer", "Enter", "Space"])
 def test_the_middle_can_be_guessed_too(both, how):
     tab = both()
