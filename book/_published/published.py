@@ -23,6 +23,15 @@ RESOLVE_AUTO = """if (document.documentElement.dataset.theme === "auto") documen
 matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
 
 
+# Paper is light, whatever the mode on the screen.
+PRINT_IN_LIGHT = """{
+  const { dataset } = document.documentElement;
+  let mode;
+  addEventListener("beforeprint", () => { mode ??= dataset.theme; dataset.theme = "light"; });
+  addEventListener("afterprint", () => { dataset.theme = mode; mode = undefined; });
+}"""
+
+
 def key(root: Path, files) -> str:
     """A hash of the files' names and contents."""
     digest = hashlib.sha256()
@@ -172,7 +181,7 @@ def drop_old_caches(app, exception):
 
 def setup(app):
     app.add_config_value("published_key", "", "html", str)
-    app.add_js_file(None, body=RESOLVE_AUTO, priority=1)
+    app.add_js_file(None, body=RESOLVE_AUTO + "\n" + PRINT_IN_LIGHT, priority=1)
     for script in ("progress-index.js", "progress.js"):
         app.add_js_file(script, defer="defer")
     app.connect("config-inited", set_keys)

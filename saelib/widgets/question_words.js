@@ -86,6 +86,8 @@ export const ownWords = {
   controls(question, onChange, onCheck) {
     const id = uniqueId("words");
     const area = el("textarea", { id, rows: 4 });
+    const printed = el("div", { className: "sae-quiz-printed", "aria-hidden": "true" });
+    const setText = (/** @type {string} */ text) => { area.value = printed.textContent = text; };
     const group = uniqueId("mark");
     const radios = Object.entries(MARKS).map(([value, words]) => {
       const input = el("input", { type: "radio", name: group, value, onchange: onCheck });
@@ -107,11 +109,12 @@ export const ownWords = {
     const after = el("div", { className: "sae-quiz-after", hidden: true }, toggle, panel);
     const setMark = (/** @type {string|undefined} */ mark) => radios.forEach(({ input }) => { input.checked = input.value === mark; });
     area.addEventListener("input", () => {
+      printed.textContent = area.value;
       setMark(undefined); // it was the mark of another text
       onChange();
     });
     return {
-      node: el("div", { className: "sae-quiz-words" }, el("label", { for: id }, "Your answer, in a sentence or two"), area),
+      node: el("div", { className: "sae-quiz-words" }, el("label", { for: id }, "Your answer, in a sentence or two"), area, printed),
       after,
       read() {
         const text = area.value;
@@ -122,7 +125,7 @@ export const ownWords = {
       draft: () => area.value,
       redraft(draft) {
         if (typeof draft !== "string") return false;
-        area.value = draft;
+        setText(draft);
         setMark(undefined);
         return true;
       },
@@ -130,7 +133,7 @@ export const ownWords = {
         ? `Your answer has ${[...area.value].length.toLocaleString("en")} characters, and ${LONGEST.toLocaleString("en")} are as many as can be kept. It stands here whole: shorten it and check again.`
         : `Write a sentence first: ${FEWEST_WORDS} words or more.`),
       write(answer) {
-        area.value = answer?.text ?? "";
+        setText(answer?.text ?? "");
         setMark(answer?.mark);
         after.hidden = answer === undefined;
         if (answer === undefined || answer.mark !== undefined) open(answer !== undefined);

@@ -207,14 +207,16 @@ def test_in_forced_colours_the_guess_and_its_track_are_there(both):
         return slider(tab).screenshot()
 
     before = looks()
-    slider(tab).fill("50")
-    assert looks() != before  # a guess at the place where the slider stood
-    tab.add_style_tag(content=f"{track}::-webkit-slider-runnable-track {{ background: Canvas !important; }}")
-    assert looks() != before
+    slider(tab).press("Enter")
+    guessed = looks()
+    assert guessed != before  # a guess at the place where the slider stood
     guess(tab, 10)
     truth = question(tab, GUESS).locator(".sae-quiz-truth")
     canvas = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert truth.evaluate("node => getComputedStyle(node, '::before').backgroundColor") != canvas
+    there = looks()
+    tab.add_style_tag(content=f"{track}::-webkit-slider-runnable-track {{ background: Canvas !important; }}")
+    assert looks() != there
 
 
 @pytest.mark.parametrize("how", ["pointer", "Enter", "Space"])
@@ -228,6 +230,21 @@ def test_the_middle_can_be_guessed_too(both, how):
     expect(slider(tab)).to_have_attribute("aria-valuetext", "50%")
     check(tab, GUESS)
     expect(status(tab, GUESS)).to_have_text(re.compile("^Not quite. You said 50%"))
+
+
+def test_on_paper_an_answer_is_seen_whole(both):
+    tab = both()
+    long = "It makes a short code of a picture.\n" * 30
+    write(tab, long)
+    tab.emulate_media(media="print")
+    expect(question(tab, ENCODER).get_by_role("textbox")).to_be_hidden()
+    printed = question(tab, ENCODER).locator(".sae-quiz-printed")
+    assert printed.inner_text().strip() == long.strip()
+    assert printed.evaluate("node => node.scrollHeight <= node.clientHeight + 1 && node.clientHeight > 600")
+    reload(tab)
+    assert printed.inner_text().strip() == long.strip()
+    tab.emulate_media(media="screen")
+    expect(printed).to_be_hidden()
 
 
 def test_a_text_that_is_too_long_is_kept_whole_and_said_to_be_so(both):

@@ -8,6 +8,7 @@ import pytest
 import small_book
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from published import PRINT_IN_LIGHT
 from saelib.widgets.base import without_comments
 
 RIGHT, WRONG = '{"answer":"This","right":true}', '{"answer":"That","right":false}'
@@ -240,3 +241,27 @@ def test_the_built_book_has_an_index_of_all_its_questions(site, server, page):
     assert opened.problems == []
     violations = Axe().run(opened.page, context=".bd-sidebar-primary").response["violations"]
     assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
+
+
+PRINTED = """<!doctype html><html lang="en" data-theme="dark"><title>t</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="book.css"><script>{script}</script><article class="bd-article"><div class="cell">
+<details class="admonition hide above-input"><summary><p>Show code cell source</p></summary><pre>folded</pre></details>
+<div class="cell_input"><div class="highlight"><pre>{code}</pre></div></div></div></article>"""
+
+
+def test_paper_is_light_and_cuts_no_code(page, tmp_path):
+    code = "a_very_long_line_of_code(with_many, arguments=[1, 2, 3], and_more_of_them=True) " * 4
+    (tmp_path / "book.css").write_text((small_book.STATIC[0] / "book.css").read_text())
+    (tmp_path / "page.html").write_text(PRINTED.format(script=PRINT_IN_LIGHT, code=code))
+    opened = page((tmp_path / "page.html").as_uri(), viewport={"width": 700, "height": 900})
+    tab, mode = opened.page, "document.documentElement.dataset.theme"
+    pre = tab.locator(".cell_input pre")
+    hint = "getComputedStyle(document.querySelector('summary'), '::after').content"
+    assert tab.evaluate(hint) == "none"
+    tab.emulate_media(media="print")
+    assert pre.evaluate("node => node.scrollWidth <= node.clientWidth") and pre.evaluate("node => node.clientHeight") > 60
+    assert "folded here" in tab.evaluate(hint)
+    tab.evaluate("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate(mode) == "light"
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(mode) == "dark" and opened.problems == []
