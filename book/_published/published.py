@@ -103,6 +103,12 @@ def make_light(app, exception):
                 copy.write_text(minify(copy.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def keep_underscores(app, exception):
+    """Hosts that make pages with Jekyll, as GitHub's do if not told otherwise, leave out folders like _static."""
+    if exception is None:
+        (Path(app.outdir) / ".nojekyll").touch()
+
+
 STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
 
 
@@ -186,6 +192,7 @@ def setup(app):
         app.add_js_file(script, defer="defer")
     app.connect("config-inited", set_keys)
     app.connect("build-finished", make_light)
+    app.connect("build-finished", keep_underscores)
     app.connect("build-finished", share_code)
     app.connect("build-finished", move_buffers)
     app.connect("build-finished", drop_old_caches)

@@ -239,7 +239,7 @@ export default {
           show(example, at);
         };
         const box = el("div", {
-          className: "sae-text", role: "listbox", tabIndex: 0, "aria-orientation": "horizontal",
+          className: "sae-text", translate: false, role: "listbox", tabIndex: 0, "aria-orientation": "horizontal",
           "aria-label": `Example ${number}, ${example.quantile}`, "aria-activedescendant": marks[at].id,
           onfocus: () => { if (box.matches(":focus-visible")) go(at); },
           onblur: () => { marks[at].classList.remove("sae-at"); rest(); },

@@ -348,6 +348,13 @@ def test_on_a_phone_a_finger_that_scrolls_sets_no_slider_and_no_control_makes_it
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_a_browser_that_translates_the_page_leaves_code_alone(browser_of):
+    _, explorable, _ = browser_of()
+    for part in (".sae-text", "code"):
+        assert explorable.locator(part).count() and not explorable.locator(part).evaluate_all("all => all.some((one) => one.translate)")
+    assert explorable.locator(".sae-headline").evaluate("node => node.translate")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_forced_colours_what_is_chosen_and_what_is_on_can_be_told(browser_of, scheme):
     _, explorable, listing = browser_of(forced_colors="active", color_scheme=scheme)

@@ -243,6 +243,19 @@ def test_the_built_book_has_an_index_of_all_its_questions(site, server, page):
     assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
 
 
+def test_a_page_that_was_saved_has_every_badge_once(book, open_page):
+    keeping = {"intro-one": RIGHT, "autoencoders-one": WRONG}
+    tab = open_page("intro", keeping=keeping)
+    before = badges(tab)
+    (book[0] / "book" / "saved.html").write_text("<!doctype html>" + tab.content())
+    tab.goto(tab.url.replace("intro.html", "saved.html"))
+    tab.wait_for_selector("html[data-widget-host=ready]")
+    # Under another name, its link to itself is none to a chapter.
+    assert (before, badges(tab)) == (["1/2", "0/3"], ["0/3"])
+    assert tab.locator(".progress-badge").count() == tab.locator(".progress-words").count() <= 3
+    assert tab.locator(".sae-quiz").count() == 1
+
+
 PRINTED = """<!doctype html><html lang="en" data-theme="dark"><title>t</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="book.css"><script>{script}</script><article class="bd-article"><div class="cell">
 <details class="admonition hide above-input"><summary><p>Show code cell source</p></summary><pre>folded</pre></details>

@@ -254,6 +254,29 @@ def test_a_view_without_its_model_is_noted(host):
     assert len(opened.problems) == 1
 
 
+def test_a_policy_that_refuses_widgets_is_named(host):
+    def forbid(folder):
+        file = folder / "page.html"
+        policy = '<meta http-equiv="Content-Security-Policy" content="script-src \'self\' file: \'unsafe-inline\'">'
+        file.write_text(file.read_text().replace("<title>", f"{policy}<title>"))
+
+    opened = host({"m": anywidget("export default {}")}, "m", built=forbid)
+    said = opened.page.locator(".widget-host-error").inner_text()
+    assert "add blob: to the script-src of its Content-Security-Policy" in said
+    assert opened.problems
+    opened.problems.clear()
+
+
+def test_a_page_that_was_saved_after_it_was_mounted_holds_everything_once(host):
+    esm = "export default { render({ el }) { el.append(Object.assign(document.createElement('p'), { textContent: 'Here.' })); } }"
+    models = {"m": {**anywidget(esm), "state": {"_esm": esm, "_css": "p { color: teal; }"}}}
+    tab = host(models, "m").page
+    saved = tab.content()
+    tab = host(models, "m", built=lambda folder: (folder / "page.html").write_text(saved)).page
+    assert tab.locator("p").all_inner_texts() == ["Here."]
+    assert tab.locator("style").count() == 1 and tab.locator(".widget-host-view").count() == 1
+
+
 def test_a_widget_can_tell_that_it_is_on_a_published_page(host):
     esm = "export default { render({ el }) { el.textContent = document.documentElement.dataset.widgetHost; } };"
     assert host({"a": anywidget(esm)}, "a").page.locator("[data-widget-mounted]").inner_text() == "mounting"

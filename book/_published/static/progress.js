@@ -28,6 +28,9 @@
     // This browser keeps nothing.
   }
 
+  // A page that was saved from a browser has its badges already.
+  for (const made of document.querySelectorAll(".progress-badge, .progress-words")) made.remove();
+
   const badges = [...document.querySelectorAll(".bd-sidebar-primary .bd-links a")].flatMap((link, index) => {
     // Some hosts take the ending off the addresses of their pages, and with it off those of links within the page.
     const page = link.href.split(/[?#]/)[0].replace(/(\.html|\/)$/, "");
@@ -35,7 +38,7 @@
     if (!ids) return [];
     // The badge is for the eye; a screen reader gets words, as a description, so that the link keeps its name.
     const badge = make({ className: "progress-badge", ariaHidden: "true" });
-    const words = make({ id: `progress-${index}`, hidden: true });
+    const words = make({ className: "progress-words", id: `progress-${index}`, hidden: true });
     link.append(badge);
     link.after(words);
     return [{ link, ids, badge, words }];
