@@ -124,8 +124,12 @@ function judge(question, { text, mark }) {
   // Words that are looked for, and hardly any others, are a list: they say nothing of how they hang together.
   const listed = lookedFor.size >= LISTED * tokens.length;
   const deeds = deedsIn(tokens, ideas);
-  const isIn = (/** @type {Token[]} */ said, /** @type {any} */ idea) =>
-    placesOf(said, idea.any).length > 0 && placesOf(said, idea.unless ?? [], idea.any).length === 0;
+  // In a clause that says the opposite, nothing counts; another clause may set something against it.
+  const isIn = (/** @type {Token[]} */ said, /** @type {any} */ idea) => {
+    const clauses = (/** @type {[number, number]} */ [start, end]) => said.slice(start, end).map(([, clause]) => clause);
+    const takenBack = placesOf(said, idea.unless ?? [], idea.any).flatMap(clauses);
+    return placesOf(said, idea.any).some((place) => !clauses(place).some((clause) => takenBack.includes(clause)));
+  };
   const has = (/** @type {any} */ idea) =>
     !listed && (idea.of ? deeds.some(({ owners, said }) => owners.has(idea) && isIn(said, idea)) : isIn(tokens, idea));
   const found = ideas.filter(has);

@@ -131,8 +131,13 @@ def found_ideas(question: dict[str, Any], written: str) -> list[bool]:
         return [False] * len(ideas)
     deeds = _deeds(tokens, ideas)
 
+    def clauses(said: list[Token], places: list[tuple[int, int]]) -> set[int]:
+        return {said[place][1] for start, end in places for place in range(start, end)}
+
+    # In a clause that says the opposite, nothing counts; another clause may set something against it.
     def is_in(said: list[Token], idea: dict[str, Any]) -> bool:
-        return bool(_places(said, idea["any"])) and not _places(said, idea.get("unless", ()), idea["any"])
+        taken_back = clauses(said, _places(said, idea.get("unless", ()), idea["any"]))
+        return any(not taken_back & clauses(said, [place]) for place in _places(said, idea["any"]))
 
     return [
         any(number in owners and is_in(said, idea) for owners, said in deeds) if "of" in idea else is_in(tokens, idea)

@@ -47,7 +47,7 @@ A guess, before the notebook shows its own result, as Quiz(file, only=["intro-gu
 An answer in the reader's own words. An idea is found by any of its words or phrases: whole words in capitals or not, with
 accents or not; `encod*` is every word that begins so, and `many .. used` leaves room for up to four words of the same clause.
 Where it matters who does what, `of` says how the doer is called: then only what is said of that one counts. And `unless`
-takes an idea back, where the answer says its opposite. Words of these lists and hardly any others are no answer.
+takes an idea back in a clause that says its opposite. Words of these lists and hardly any others are no answer.
 
       - id: intro-own-words
         kind: own-words

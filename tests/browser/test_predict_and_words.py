@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from playwright.sync_api import expect
 from pages import touch
+from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.questions import KINDS
 from saelib.widgets.quiz import Quiz
@@ -370,14 +370,19 @@ def test_answers_from_python_show_and_the_page_agrees_with_python(both):
 
 def test_the_page_and_python_find_the_same_ideas(quiz_page):
     """The rule stands in both languages: many texts, near to the phrases and far from them, in one call."""
-    phrases = ["encod*", "few numbers", "short* code", "código", "naïve", "σιγμας", "straße", "x1", "ﬁne", "数字", "in an*"]
+    phrases = ["encod*", "few numbers", "short* code", "código", "naïve", "σιγμας", "straße", "x1", "ﬁne", "数字", "in an*", "few .. x1"]
     idea = {"feedback": "f"}
     questions = [
         {**WORDS, "id": f"w-{n}", "prompt": phrase, "ideas": [{**idea, "name": phrase, "any": [phrase]}]}
         for n, phrase in enumerate(phrases)
     ]
-    known = " ".join(phrases).replace("*", "").split()
-    odd = ["ENCODER", "ΣΙΓΜΑΣ", "İ", "Ⓐ", "²", "e\u0301", "-", "’", "\u200d", "🧱", "\u202e", "\n", "…", "→", "K"]
+    roles = [
+        {**idea, "name": "one", "any": ["encod*", "code .. x1"], "of": ["few", "in"], "unless": ["numbers .. naïve", "straße"]},
+        {**idea, "name": "other", "any": ["naïve", "short*"], "of": ["x1", "few numbers"]},
+    ]
+    questions.append({**WORDS, "id": "roles", "prompt": "roles", "ideas": roles, "enough": 1})
+    known = " ".join(phrases).replace("*", "").replace(".. ", "").split()
+    odd = ["ENCODER", "ΣΙΓΜΑΣ", "İ", "Ⓐ", "²", "e\u0301", "-", "’", "\u200d", "🧱", "\u202e", "\n", "…", "→", "K", ".", ", ", " and ", "but"]
     pieces = st.sampled_from([*known, *odd])
     noise = st.characters(codec="utf-8", exclude_characters="\r")  # a page's text field has no carriage returns
     texts = []

@@ -6,8 +6,8 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
 from pages import touch
+from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.questions import KINDS, read_quiz
 

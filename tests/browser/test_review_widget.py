@@ -6,8 +6,8 @@ import re
 import pytest
 import small_book
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
 from pages import hash_of
+from playwright.sync_api import expect
 from quizzes import check, kept
 from saelib.widgets import Review
 

@@ -487,6 +487,8 @@ def test_the_books_own_model_answers_are_right_and_a_list_of_words_is_not(name):
         ("quiz-fewer-bricks", False, "few many bricks features picture"),
         ("sparsity-own-words", True, "If at most four units may speak, each of them has to stand for something real."),
         ("sparsity-own-words", True, "No more than a handful of features are on, so each becomes a part of many pictures."),
+        ("quiz-why-sparsity", True, "With no limit it would copy everything, but with only a few it learns features."),
+        ("sparsity-own-words", True, "With no limit on its bricks it copies everything, noise too; with few of them it can't."),
         ("sparsity-own-words", False, "There is no limit on how many may be used, so they stand for parts."),
         ("cat-own-words", False, "The search is fast and the encoder is slow, it takes a long time."),
         ("cat-own-words", True, "A search tries many steps for every patch and takes long, the encoder needs one look."),
