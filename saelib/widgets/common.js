@@ -263,6 +263,7 @@ let [nextWriting, writingTimer] = [0, 0];
 function writeAddress() {
   clearTimeout(writingTimer);
   writingTimer = 0;
+  if (!unwritten.size) return;
   const hash = new URLSearchParams(location.hash.slice(1));
   // A hash that is the address of a passage ("#summary") is no state of ours: it gives way.
   for (const [key, text] of [...hash]) if (text === "") hash.delete(key);
@@ -278,7 +279,7 @@ function writeAddress() {
   nextWriting = performance.now() + pause;
 }
 // Who leaves comes back to what was there last; where somebody else has set the address, it says all.
-addEventListener("pagehide", () => { if (unwritten.size) writeAddress(); });
+addEventListener("pagehide", writeAddress);
 addEventListener("hashchange", () => unwritten.clear());
 
 /**
