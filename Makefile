@@ -16,6 +16,9 @@ NOTEBOOKS := $(wildcard book/*.ipynb)
 # What differs from machine to machine and says nothing to a reader. Cells keep their ids, so that diffs stay small.
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys "metadata.language_info metadata.vscode cell.metadata.execution"
 
+# What requirements.txt comes to: soupsieve asks for the one, networkx excludes the other.
+NEEDED := Python 3.11.5 or newer is needed, and not 3.14.1 (make PYTHON3=/path/to/python3 chooses one).
+
 .PHONY: serve port book test test-unit test-exchange test-notebooks test-browser chromium lab strip picture replicate clean
 
 serve: port book
@@ -73,8 +76,11 @@ clean:
 	rm -rf _build .pytest_cache .hypothesis .coverage
 
 .venv/.stamp: requirements.txt pyproject.toml
-	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed (make PYTHON3=/path/to/python3.11 chooses one)."; exit 1; }
+	@command -v $(PYTHON3) >/dev/null || { echo "$(PYTHON3) is not there: $(NEEDED)"; exit 1; }
+	@$(PYTHON3) -c 'import sys; v = sys.version_info[:3]; sys.exit(v < (3, 11, 5) or v == (3, 14, 1))' || \
+	  { echo "$(PYTHON3) is $$($(PYTHON3) --version 2>&1), which some of the packages refuse: $(NEEDED)"; exit 1; }
+	@$(PYTHON3) -c 'import platform as p, sys; sys.exit((p.system(), p.machine()) == ("Darwin", "x86_64"))' || \
+	  { echo "PyTorch, in the version that the book needs, is not made for Macs with an Intel processor (nor for a Python made for one)."; exit 1; }
 	@$(PYTHON3) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv module is missing: install it (on Debian and Ubuntu the package is python3-venv)."; exit 1; }
 	@echo "Installing the book's packages into .venv (a few minutes, once)"

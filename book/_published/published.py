@@ -23,6 +23,15 @@ RESOLVE_AUTO = """if (document.documentElement.dataset.theme === "auto") documen
 matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
 
 
+# Paper is light, whatever the mode on the screen.
+PRINT_IN_LIGHT = """{
+  const { dataset } = document.documentElement;
+  let mode;
+  addEventListener("beforeprint", () => { mode ??= dataset.theme; dataset.theme = "light"; });
+  addEventListener("afterprint", () => { dataset.theme = mode; mode = undefined; });
+}"""
+
+
 def key(root: Path, files) -> str:
     """A hash of the files' names and contents."""
     digest = hashlib.sha256()
@@ -52,11 +61,20 @@ def read_questions(root: Path):
     return title, chapters
 
 
-def write_index(file: Path, chapters):
-    """The ids of each page's questions, for progress.js. A script, since a page on file:// may read nothing else."""
-    index = {f"book/{chapter['name']}.html": [question["id"] for question in chapter["questions"]] for chapter in chapters}
+def write_index(file: Path, title, chapters):
+    """The ids of each page's questions, and how the names begin under which a browser keeps their answers. A script, since a
+    page on file:// may read nothing else.
+
+    The names say which book: its title, and where it lies, so that two books or two editions on one host never meet.
+    """
+    index = {f"book/{chapter['name']}": [question["id"] for question in chapter["questions"]] for chapter in chapters}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"window.saelibQuestions = {json.dumps(index)};\n", encoding="utf-8")
+    file.write_text(
+        f"window.saelibQuestions = {json.dumps(index)};\n"
+        f"document.documentElement.dataset.answers = {json.dumps(f'saelib.quiz.{title} ')}"
+        ' + new URL("..", document.currentScript.src).pathname + ".";\n',
+        encoding="utf-8",
+    )
 
 
 def set_keys(app, config):
@@ -72,7 +90,7 @@ def set_keys(app, config):
     config.nb_execution_cache_path = str(caches(app) / code)
     # Sphinx copies changed scripts and styles only when some page is written: write them all, then.
     config.published_key = key(root, [*files_under(root / "book" / "_published"), *files_under(root / HOST)])
-    write_index(Path(app.outdir) / "_static" / "progress-index.js", chapters)
+    write_index(Path(app.outdir) / "_static" / "progress-index.js", title, chapters)
 
 
 def make_light(app, exception):
@@ -83,6 +101,12 @@ def make_light(app, exception):
             if minify := {".js": without_comments, ".css": rcssmin.cssmin}.get(file.suffix):
                 copy = Path(app.outdir) / "_static" / file.name
                 copy.write_text(minify(copy.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def keep_underscores(app, exception):
+    """Hosts that make pages with Jekyll, as GitHub's do if not told otherwise, leave out folders like _static."""
+    if exception is None:
+        (Path(app.outdir) / ".nojekyll").touch()
 
 
 STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
@@ -163,11 +187,12 @@ def drop_old_caches(app, exception):
 
 def setup(app):
     app.add_config_value("published_key", "", "html", str)
-    app.add_js_file(None, body=RESOLVE_AUTO, priority=1)
+    app.add_js_file(None, body=RESOLVE_AUTO + "\n" + PRINT_IN_LIGHT, priority=1)
     for script in ("progress-index.js", "progress.js"):
         app.add_js_file(script, defer="defer")
     app.connect("config-inited", set_keys)
     app.connect("build-finished", make_light)
+    app.connect("build-finished", keep_underscores)
     app.connect("build-finished", share_code)
     app.connect("build-finished", move_buffers)
     app.connect("build-finished", drop_old_caches)

@@ -19,9 +19,17 @@ export function el(tag, props = {}, ...children) {
   // The keys pressed in a control are its own: JupyterLab, for which the arrows and Enter move between cells, leaves
   // them alone where it finds this mark.
   if (CONTROLS.has(tag) || "tabIndex" in props) node.setAttribute("data-lm-suppress-shortcuts", "true");
+  // In a page that a browser translates, code stays what it is.
+  if (tag === "code") node.translate = false;
   node.append(...children);
   return node;
 }
+
+/**
+ * Whether a key goes to an input method, with which letters of many languages are put together. Safari tells of the last such
+ * key only by its old code. @param {KeyboardEvent} event
+ */
+export const composes = (event) => event.isComposing || event.keyCode === 229;
 
 let ids = 0;
 /** An id that no other element of the page has. @param {string} stem */
@@ -96,6 +104,22 @@ export function explorable(root, model) {
 }
 
 /**
+ * A finger that comes down on a control may be about to scroll the page. Then the browser takes it over, and what the control
+ * has taken for an answer in the meantime is undone: `undo` gets what `save` gave when the finger came down.
+ * @template T @param {HTMLElement} node @param {() => T} save @param {(saved: T) => void} undo
+ */
+export function undoWhenScrolled(node, save, undo) {
+  /** @type {{saved: T}|undefined} */
+  let finger;
+  node.addEventListener("pointerdown", (event) => { finger = event.pointerType === "touch" ? { saved: save() } : undefined; });
+  node.addEventListener("pointerup", () => { finger = undefined; });
+  node.addEventListener("pointercancel", () => {
+    if (finger) undo(finger.saved);
+    finger = undefined;
+  });
+}
+
+/**
  * A labelled slider that says its value in words.
  * @param {{label: string|Node, min: number, max: number, step?: number, value: number,
  *          words: (value: number) => string, onInput: (value: number) => void, onRelease?: () => void}} options
@@ -115,6 +139,12 @@ export function slider({ label, min, max, step = 1, value, words, onInput, onRel
   set(value);
   input.addEventListener("input", () => { show(Number(input.value)); onInput(Number(input.value)); });
   input.addEventListener("change", onRelease);
+  undoWhenScrolled(input, () => Number(input.value), (before) => {
+    if (Number(input.value) === before) return;
+    set(before);
+    onInput(before);
+    onRelease();
+  });
   return { node: el("div", { className: "sae-slider" }, el("label", { for: input.id }, label), input, shown), set };
 }
 
@@ -224,6 +254,34 @@ export function chooser({ label, choices, value, onInput }) {
   };
 }
 
+// Browsers refuse to change an address too often; Safari does so with an error, from the hundredth time within 30 seconds on.
+const BETWEEN_WRITINGS = 400, AFTER_REFUSAL = 5000; // ms
+/** What the address does not say yet, by name. @type {Map<string, string>} */
+const unwritten = new Map();
+let [nextWriting, writingTimer] = [0, 0];
+
+function writeAddress() {
+  clearTimeout(writingTimer);
+  writingTimer = 0;
+  if (!unwritten.size) return;
+  const hash = new URLSearchParams(location.hash.slice(1));
+  // A hash that is the address of a passage ("#summary") is no state of ours: it gives way.
+  for (const [key, text] of [...hash]) if (text === "") hash.delete(key);
+  for (const [name, value] of unwritten) hash.set(name, value);
+  let pause = BETWEEN_WRITINGS;
+  try {
+    history.replaceState(null, "", `#${hash}`);
+    unwritten.clear();
+  } catch {
+    pause = AFTER_REFUSAL;
+    writingTimer = window.setTimeout(writeAddress, pause);
+  }
+  nextWriting = performance.now() + pause;
+}
+// Who leaves comes back to what was there last; where somebody else has set the address, it says all.
+addEventListener("pagehide", writeAddress);
+addEventListener("hashchange", () => unwritten.clear());
+
 /**
  * State worth sharing, kept in the URL's hash as `#name=value` on a published page.
  * In a live notebook the address belongs to the notebook's own program, so there it does nothing.
@@ -232,8 +290,7 @@ export function chooser({ label, choices, value, onInput }) {
  */
 export function hashState(name) {
   const published = () => document.documentElement.dataset.widgetHost !== undefined;
-  const parse = () => new URLSearchParams(location.hash.slice(1));
-  const get = () => (published() ? parse().get(name) : null);
+  const get = () => (published() ? unwritten.get(name) ?? new URLSearchParams(location.hash.slice(1)).get(name) : null);
   return {
     get,
     /** The whole numbers, none negative, that stand there with dots between them; [] where anything else stands there. */
@@ -243,11 +300,10 @@ export function hashState(name) {
     },
     set(value) {
       if (!published()) return;
-      const state = parse();
-      // A hash that is the address of a passage ("#summary") is no state of ours: it gives way.
-      for (const [key, text] of [...state]) if (text === "") state.delete(key);
-      state.set(name, value);
-      history.replaceState(null, "", `#${state}`);
+      unwritten.set(name, value);
+      const wait = nextWriting - performance.now();
+      if (wait <= 0) writeAddress();
+      else if (!writingTimer) writingTimer = window.setTimeout(writeAddress, wait);
     },
   };
 }

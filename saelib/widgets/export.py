@@ -22,6 +22,8 @@ _PAGE = """<!doctype html>
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const follow = () => {{ document.documentElement.dataset.theme = dark.matches ? "dark" : "light"; }};
   dark.addEventListener("change", follow);
+  addEventListener("beforeprint", () => {{ document.documentElement.dataset.theme = "light"; }});
+  addEventListener("afterprint", follow);
   follow();
 }}</script>
 <style>

@@ -1,4 +1,4 @@
-import { brick, chooser, el, explorable, hashState, slider, uniqueId } from "./common.js";
+import { brick, chooser, composes, el, explorable, hashState, slider, uniqueId } from "./common.js";
 import { chart, draw } from "./chart.js";
 import { unpack } from "./feature_cards.js";
 
@@ -151,7 +151,7 @@ export default {
       const steps = { ArrowDown: open + 1, ArrowUp: open - 1, PageDown: open + page, PageUp: open - page, Home: 0, End: found.length - 1 };
       if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
-      if (found.length) choose(found[Math.max(0, Math.min(found.length - 1, steps[event.key]))], event.repeat);
+      if (found.length) choose(found[Math.max(0, Math.min(found.length - 1, steps[event.key]))]);
     });
 
     const sheet = el("div", { className: "sae-card" });
@@ -239,7 +239,7 @@ export default {
           show(example, at);
         };
         const box = el("div", {
-          className: "sae-text", role: "listbox", tabIndex: 0, "aria-orientation": "horizontal",
+          className: "sae-text", translate: false, role: "listbox", tabIndex: 0, "aria-orientation": "horizontal",
           "aria-label": `Example ${number}, ${example.quantile}`, "aria-activedescendant": marks[at].id,
           onfocus: () => { if (box.matches(":focus-visible")) go(at); },
           onblur: () => { marks[at].classList.remove("sae-at"); rest(); },
@@ -285,18 +285,14 @@ export default {
         el("div", { className: "sae-facts" }, ...pushed(card), effect(card), histogram(card)));
     }
 
-    let writing = 0;
-    /** @param {number} at @param {boolean} [held] whether a key that is held down leads on: browsers refuse an address that changes that often */
-    function choose(at, held = false) {
+    /** @param {number} at */
+    function choose(at) {
       if (at === state.at) return;
       state.at = at;
       reveal();
       drawRows();
       drawCard();
-      clearTimeout(writing);
-      const write = () => shared.feature.set(String(cards[state.at].feature));
-      if (held) writing = window.setTimeout(write, 200);
-      else write();
+      shared.feature.set(String(cards[state.at].feature));
       tell();
     }
     /** @param {Partial<typeof state>} news */
@@ -314,7 +310,7 @@ export default {
       oninput: () => ask({ query: field.value }),
       // From the search on into what it found, as in any list that is searched.
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        if (!["Enter", "ArrowDown"].includes(event.key) || !found.length) return;
+        if (!["Enter", "ArrowDown"].includes(event.key) || composes(event) || !found.length) return;
         event.preventDefault();
         choose(found[0]);
         if (event.key === "ArrowDown") list.focus();

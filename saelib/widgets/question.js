@@ -1,7 +1,9 @@
 // Questions in a page: one question with its feedback, the answers that this browser keeps, and what keeps several
 // questions in step with both.
 
-import { el, uniqueId } from "./common.js";
+import { composes, el, uniqueId } from "./common.js";
+import { browserStore, draftOf, whenKept } from "./kept.js";
+import { mended } from "./mended.js";
 import { SIGNS, learnFormulas, markup } from "./quiz_markup.js";
 import { multiple, single } from "./question_choice.js";
 import { matching } from "./question_matching.js";
@@ -15,13 +17,15 @@ import { ownWords } from "./question_words.js";
  * @typedef {{
  *   note?: string,  // what to do, where the controls alone don't say it
  *   retry?: string,  // what to do after a wrong answer, where it is not thinking again
+ *   texts?: (question: any) => string[],  // the author's texts that an answer is made of, if it is
  *   fits: (question: any, answer: any) => boolean,  // whether a reader of this question could have answered this
  *   isRight: (question: any, answer: any) => boolean,
  *   feedback: (question: any, answer: any) => (Node|string)[][],  // paragraphs
  *   controls: (question: any, onChange: () => void, onCheck: () => void) => {  // `onCheck` is as good as the button
  *     node: HTMLElement, after?: HTMLElement,  // `after` stands under the feedback
  *     read: () => any, write: (answer: any) => void, mark: (answer: any) => void,
- *     missing?: () => string},  // what to do first, where there is nothing to read yet
+ *     missing?: () => string,  // what to do first, where there is nothing to read yet
+ *     draft?: () => any, redraft?: (draft: any) => boolean},  // what stands there unchecked, where it is more than `read` and `write` know; false if it is none
  * }} Kind
  */
 
@@ -30,97 +34,46 @@ export const KINDS = { single, multiple, number, ordering, matching, predict, "o
 
 const same = (/** @type {any} */ a, /** @type {any} */ b) => JSON.stringify(a) === JSON.stringify(b);
 
-/** The event of the window that tells the rest of this tab which key has changed; other tabs get "storage". */
-const KEPT = "saelib-kept";
-const tell = (/** @type {string|null} */ key) => window.dispatchEvent(new CustomEvent(KEPT, { detail: key }));
-
-/**
- * Calls `listener` with the key of each answer that is kept or forgotten, here or in another tab; with null where it may
- * be any of them.
- * @param {(key: string|null) => void} listener
- * @returns {() => void} what ends it
- */
-export function whenKept(listener) {
-  const ending = new AbortController();
-  const options = { signal: ending.signal };
-  window.addEventListener(KEPT, (/** @type {any} */ event) => listener(event.detail), options);
-  window.addEventListener("storage", (event) => listener(event.key), options);
-  // A page that comes back by the browser's Back button was told nothing while it was away.
-  window.addEventListener("pageshow", (event) => { if (event.persisted) listener(null); }, options);
-  return () => ending.abort();
-}
-
-/**
- * The answers kept in this browser, a key a question, so that two pages never write over each other's. What is kept is
- * `{"answer": ..., "right": true or false}`: the sidebar counts what is right without knowing the questions.
- * @param {() => void} onRefused called when the browser keeps nothing: storage is denied or full
- */
-export function browserStore(onRefused) {
-  const key = (/** @type {string} */ id) => `saelib.quiz.${id}`;
-  const attempt = (/** @type {() => any} */ action) => {
-    try {
-      return action();
-    } catch {
-      onRefused();
-      return null;
-    }
-  };
-  return {
-    key,
-    /** What is kept for a question, as the text that it is kept as, or null. */
-    read: (/** @type {string} */ id) => attempt(() => localStorage.getItem(key(id))),
-    /** Keep an answer; `undefined` forgets the one that is kept. @param {any} question @param {any} answer */
-    write(question, answer) {
-      const text = answer === undefined ? null
-        : JSON.stringify({ answer, right: KINDS[question.kind].isRight(question, answer) });
-      attempt(() => {
-        if (localStorage.getItem(key(question.id)) === text) return;
-        if (text === null) localStorage.removeItem(key(question.id));
-        else localStorage.setItem(key(question.id), text);
-        tell(key(question.id));
-      });
-    },
-    /** Keep all of these texts, or none if one can't be kept. @param {[id: string, text: string][]} texts */
-    restore(texts) {
-      /** @type {[string, string|null][]} */
-      const before = [];
-      try {
-        for (const [id, text] of texts) {
-          before.push([key(id), localStorage.getItem(key(id))]);
-          localStorage.setItem(key(id), text);
-        }
-      } catch {
-        // Backwards: on this way storage holds at each step what it has held before, so it can't be too full.
-        attempt(() => before.reverse().forEach(([name, text]) =>
-          (text === null ? localStorage.removeItem(name) : localStorage.setItem(name, text))));
-        return false;
-      }
-      tell(null);
-      return true;
-    },
-  };
+/** What an answer of any time is to the question as it is now asked, or undefined if it is none. @param {any} question @param {any} answer */
+export function answerNow(question, answer) {
+  const { fits, texts } = KINDS[question.kind];
+  const now = fits(question, answer) || !texts ? answer : mended(answer, texts(question));
+  return fits(question, now) ? now : undefined;
 }
 
 /** The answer in a kept text, or undefined if it is none to this question. @param {any} question @param {string|null} text */
 export function parseAnswer(question, text) {
   try {
-    const { answer } = JSON.parse(text ?? "");
-    return KINDS[question.kind].fits(question, answer) ? answer : undefined;
+    return answerNow(question, JSON.parse(text ?? "").answer);
   } catch {
     return undefined;
   }
 }
 
+/** An answer as it is kept. @param {any} question @param {any} answer @param {boolean} [right] where only the chapter can tell */
+export const keptText = (question, answer, right = KINDS[question.kind].isRight(question, answer)) => JSON.stringify({ answer, right });
+
 /**
  * One question. `onCheck` is told of each answer that the reader has checked.
  * @param {any} question
  * @param {number} number
+ * @param {ReturnType<typeof draftOf>} draft
  * @param {(answer: any) => void} onCheck
  */
-export function questionView(question, number, onCheck) {
+function questionView(question, number, draft, onCheck) {
   const kind = KINDS[question.kind];
   learnFormulas(question.math);
-  const controls = kind.controls(question, () => feedback(undefined), () => check.click());
+  /** Whether the controls hold what the reader has not checked. */
+  let isDraft = false;
+  const controls = kind.controls(question, () => {
+    isDraft = true;
+    draft.write((controls.draft ?? controls.read)());
+    feedback(undefined);
+  }, () => check.click());
+  const settle = () => {
+    isDraft = false;
+    draft.write(undefined);
+  };
   const sign = el("span", { className: "sae-quiz-sign", "aria-hidden": "true" });
   const status = el("div", { className: "sae-quiz-status", role: "status" });
   const reread = el("p", { className: "sae-quiz-reread", hidden: true },
@@ -163,24 +116,42 @@ export function questionView(question, number, onCheck) {
   }
 
   controls.node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    // As in any form; but not while letters are being put together.
-    if (event.key === "Enter" && !event.isComposing && /** @type {Element} */ (event.target).matches("input")) check.click();
+    // As in any form.
+    if (event.key === "Enter" && !composes(event) && /** @type {Element} */ (event.target).matches("input")) check.click();
   });
   check.addEventListener("click", () => {
     const answer = controls.read();
     feedback(answer);
-    if (answer === undefined) status.append(el("p", {}, controls.missing?.() ?? "Choose an answer first."));
-    else onCheck(answer);
+    if (answer === undefined) return status.append(el("p", {}, controls.missing?.() ?? "Choose an answer first."));
+    settle();
+    onCheck(answer);
   });
 
+  const show = (/** @type {any} */ answer) => {
+    controls.write(answer);
+    feedback(answer);
+  };
   const place = el("span", { className: "sae-quiz-number", "aria-hidden": "true" }, String(number));
   return {
     // The number stands beside the fieldset: the question's name is its prompt.
     node: el("div", { className: "sae-quiz-question" }, place, fieldset),
     renumber(/** @type {number} */ next) { place.textContent = String(next); },
-    show(/** @type {any} */ answer) {
-      controls.write(answer);
-      feedback(answer);
+    isDraft: () => isDraft,
+    /** What stood there unchecked when the page was left. */
+    redraft() {
+      const left = draft.read();
+      if (controls.redraft) isDraft = controls.redraft(left);
+      else if (kind.fits(question, left)) {
+        controls.write(left);
+        isDraft = true;
+      }
+      if (!isDraft) return;
+      feedback(undefined);
+    },
+    show,
+    forget() {
+      settle();
+      show(undefined);
     },
     focus: () => fieldset.querySelector("input, select, textarea, button")?.focus(),
   };
@@ -196,26 +167,25 @@ export function questionView(question, number, onCheck) {
  */
 export function askAll(model, questions, onChange) {
   const refused = el("p", { className: "sae-quiz-note", hidden: true }, "Answers can't be kept in this browser.");
-  const store = browserStore(() => { refused.hidden = false; });
+  const store = browserStore(model, () => { refused.hidden = false; });
   /** The answers that are shown, by question id. @type {Record<string, any>} */
   const shown = {};
-  const views = questions.map((question, index) => questionView(question, index + 1, (answer) => {
+  const views = questions.map((question, index) => questionView(question, index + 1, draftOf(store.key(question.id)), (answer) => {
     change({ ...model.get("answers"), [question.id]: answer });
   }));
 
   const isRight = (/** @type {any} */ question) =>
     shown[question.id] === undefined ? undefined : KINDS[question.kind].isRight(question, shown[question.id]);
 
-  /** Show and keep the model's answers. One that has not changed is left alone: the reader may be about to choose
-      another. */
+  /** Show and keep the model's answers. Where the reader is about to give another one, theirs is left alone. */
   function follow() {
     const answers = model.get("answers");
     questions.forEach((question, index) => {
       const answer = KINDS[question.kind].fits(question, answers[question.id]) ? answers[question.id] : undefined;
       if (same(answer, shown[question.id])) return;
       shown[question.id] = answer;
-      store.write(question, answer);
-      views[index].show(answer);
+      store.write(question.id, answer === undefined ? null : keptText(question, answer));
+      if (!views[index].isDraft()) views[index].show(answer);
     });
     onChange(isRight);
   }
@@ -248,6 +218,7 @@ export function askAll(model, questions, onChange) {
   // Answers that the model has already, set from Python, win over those kept here from an earlier visit.
   const kept = questions.map((question) => [question.id, parseAnswer(question, store.read(question.id))]);
   change({ ...Object.fromEntries(kept.filter(([, answer]) => answer !== undefined)), ...model.get("answers") });
+  for (const view of views) view.redraft();
 
   return {
     views,
@@ -257,8 +228,8 @@ export function askAll(model, questions, onChange) {
     forget() {
       change({});
       for (const [index, question] of questions.entries()) {
-        store.write(question, undefined);
-        views[index].show(undefined);
+        store.write(question.id, null);
+        views[index].forget();
       }
     },
     stop() {

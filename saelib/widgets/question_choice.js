@@ -28,6 +28,7 @@ function choice({ type, note, toTexts, fromTexts }) {
 
   return {
     note,
+    texts: (question) => question.options.map((/** @type {Option} */ option) => option.text),
     fits(question, answer) {
       const texts = toTexts(answer);
       return texts.length > 0 && texts.length === judge(question, answer).chosen.length;

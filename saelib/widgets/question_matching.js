@@ -5,6 +5,8 @@ import { SIGNS, markup, mistake, plain, quoted } from "./quiz_markup.js";
 
 /** @typedef {{left: string, right: string}} Pair */
 
+const SHORT = 22; // letters that a list's box always has room for
+
 /** What an answer gives to a left text, also to one with a name that every object has. @param {any} answer @param {string} left */
 const partnerIn = (answer, left) => (Object.hasOwn(answer, left) ? answer[left] : undefined);
 
@@ -23,6 +25,7 @@ const offeredRights = (question) => [...question.pairs.map((/** @type {Pair} */ 
 /** @type {import("./question.js").Kind} */
 export const matching = {
   note: "Choose a partner for each.",
+  texts: (question) => [...question.pairs.map((/** @type {Pair} */ { left }) => left), ...offeredRights(question)],
   fits: (question, answer) =>
     typeof answer === "object" && answer !== null && !Array.isArray(answer)
     && Object.keys(answer).length === question.pairs.length
@@ -43,10 +46,20 @@ export const matching = {
     const rows = question.pairs.map((/** @type {Pair} */ { left }) => {
       const select = el("select", { id: uniqueId("partner") },
         el("option", { value: "" }, "choose…"), ...rights.map((right) => el("option", { value: right }, plain(right))));
-      select.addEventListener("change", onChange);
+      // A list's box shows a line, of which a narrow screen cuts the end off: there the whole stands under it.
+      const whole = el("span", { className: "sae-quiz-whole", "aria-hidden": "true" });
+      const tellWhole = () => { whole.textContent = select.value.length > SHORT ? plain(select.value) : ""; };
+      select.addEventListener("change", () => {
+        tellWhole();
+        onChange();
+      });
       const sign = el("span", { className: "sae-quiz-sign", "aria-hidden": "true" });
-      const node = el("div", { className: "sae-quiz-pair" }, el("label", { for: select.id }, el("span", {}, ...markup(left))), sign, select);
-      return { left, select, sign, node };
+      const node = el("div", { className: "sae-quiz-pair" }, el("label", { for: select.id }, el("span", {}, ...markup(left))), sign, select, whole);
+      const choose = (/** @type {string|undefined} */ right) => {
+        select.value = right ?? "";
+        tellWhole();
+      };
+      return { left, select, choose, sign, node };
     });
     return {
       node: el("div", { className: "sae-quiz-pairs" }, ...rows.map((/** @type {any} */ row) => row.node)),
@@ -56,8 +69,15 @@ export const matching = {
         return chosen.every(([, right]) => right) ? Object.fromEntries(chosen) : undefined;
       },
       missing: () => "Choose a partner for every item first.",
+      draft: () => rows.map((/** @type {any} */ row) => row.select.value),
+      redraft(draft) {
+        if (!Array.isArray(draft)) return false;
+        // What is no longer offered is not chosen.
+        for (const [index, row] of rows.entries()) row.choose(rights.includes(draft[index]) ? draft[index] : "");
+        return true;
+      },
       write(answer) {
-        for (const row of rows) row.select.value = answer === undefined ? "" : partnerIn(answer, row.left);
+        for (const row of rows) row.choose(answer === undefined ? "" : partnerIn(answer, row.left));
       },
       mark(answer) {
         // Of a wrong answer only those rows are marked that the feedback speaks of: more would give the others away.

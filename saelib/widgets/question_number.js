@@ -6,8 +6,20 @@ import { SIGNS, markup, mistake } from "./quiz_markup.js";
 // The largest that is an answer, here and in question_fields.py.
 const LARGEST_NUMBER = 1e15;
 const NUMERAL = /^[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?$/i;
-// "1,000" is a thousand to one reader and one to another.
-const TWO_READINGS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
+// "1,000" is a thousand to one reader and one to another, and so is "1.000".
+const TWO_READINGS = /^[+-]?[1-9]\d{0,2}[.,]\d{3}$/;
+
+/** A number as it can be read in one way only. @param {number} value */
+const unmistakable = (value) => (TWO_READINGS.test(String(value)) ? `${value}0` : String(value));
+
+/** Digits of any script (full-width, Arabic, Devanagari, ...) as 0 to 9: in each, ten of them stand in a row. @param {string} text */
+const inOurDigits = (text) => text.normalize("NFKC").replace(/\p{Nd}/gu, (digit) => {
+  const isDigit = (/** @type {number} */ code) => /\p{Nd}/u.test(String.fromCodePoint(code));
+  const code = digit.codePointAt(0) ?? 0;
+  let value = 0;
+  while (value < 9 && isDigit(code - value - 1)) value++;
+  return String(value);
+}).replace("٫", ".").replace("٬", ",").replace("−", "-");
 
 /**
  * The number that a reader wrote, with a point or a comma, a printed minus sign, or the unit after it; or, in words, why
@@ -17,10 +29,12 @@ const TWO_READINGS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
  * @returns {number|string}
  */
 function numberIn(written, unit) {
-  let text = written.trim().replace("−", "-");
+  let text = inOurDigits(written).trim();
   if (!text) return "Write a number first.";
-  if (unit && text.endsWith(unit)) text = text.slice(0, -unit.length).trim();
-  if (TWO_READINGS.test(text)) return `“${text}” can be read in two ways: write ${text.replace(",", "")} or ${text.replace(",", ".")}.`;
+  const end = unit.normalize("NFKC");
+  if (end && text.endsWith(end)) text = text.slice(0, -end.length).trim();
+  if (TWO_READINGS.test(text))
+    return `“${text}” can be read in two ways: write ${text.replace(/[.,]/, "")} or ${unmistakable(Number(text.replace(",", ".")))}.`;
   const value = NUMERAL.test(text) ? Number(text.replace(",", ".")) : NaN;
   if (Math.abs(value) <= LARGEST_NUMBER) return value + 0; // -0 is kept as 0
   return `“${written.trim()}” can't be read as a number: write one in digits, such as 12 or -0.5.`;
@@ -63,8 +77,14 @@ export const number = {
         return typeof value === "string" ? undefined : value;
       },
       missing: () => String(numberIn(input.value, unit)),
+      draft: () => input.value,
+      redraft(draft) {
+        if (typeof draft !== "string") return false;
+        input.value = draft;
+        return true;
+      },
       write(given) {
-        input.value = given === undefined ? "" : String(given);
+        input.value = given === undefined ? "" : unmistakable(given);
         refuse(false);
       },
       mark(given) {

@@ -24,6 +24,7 @@ function glide(nodes, move) {
 /** @type {import("./question.js").Kind} */
 export const ordering = {
   note: "Drag each to its place, or use the arrows. The first comes at the top.",
+  texts: (question) => question.items,
   fits: (question, order) =>
     Array.isArray(order) && order.length === question.items.length
     && question.items.every((/** @type {string} */ text) => order.includes(text)),

@@ -1,6 +1,6 @@
 // A guess on a slider, before the true value is shown.
 
-import { el, uniqueId } from "./common.js";
+import { el, undoWhenScrolled, uniqueId } from "./common.js";
 import { markup, mistake } from "./quiz_markup.js";
 
 /** @typedef {{guess: number, first?: number}} Guess what question_predict.py says of it */
@@ -62,11 +62,26 @@ export const predict = {
       track.classList.toggle("sae-quiz-guessed", guessed);
       place(track, Number(input.value));
     }
+    /** Whether a finger is down on the slider: until it is lifted, it may be one that scrolls, and has said nothing. */
+    let [finger, moved] = [false, false];
     function guess() {
-      guessed = true;
+      guessed = moved = true;
       show();
-      onChange();
+      if (!finger) onChange();
     }
+    undoWhenScrolled(input, () => {
+      [finger, moved] = [true, false];
+      return { guessed, value: input.value };
+    }, (before) => {
+      finger = false;
+      guessed = before.guessed;
+      input.value = before.value;
+      show();
+    });
+    input.addEventListener("pointerup", () => {
+      if (finger && moved) onChange();
+      finger = false;
+    });
     input.addEventListener("input", guess);
     // Who believes in the middle presses the slider where it stands: by pointer, or with the keys that press anything.
     input.addEventListener("click", () => { if (!guessed) guess(); });
@@ -93,6 +108,14 @@ export const predict = {
         return before === now ? { guess: now } : { guess: now, first: before };
       },
       missing: () => "Move the slider to your guess first.",
+      draft: () => (guessed ? input.value : undefined),
+      redraft(draft) {
+        if (typeof draft !== "string" || !(Number(draft) >= min && Number(draft) <= max)) return false;
+        guessed = true;
+        input.value = draft;
+        show();
+        return true;
+      },
       write(answer) {
         guessed = answer !== undefined;
         input.value = guessed ? String(answer.guess) : middle;

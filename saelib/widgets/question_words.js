@@ -6,7 +6,16 @@ import { markup, mistake } from "./quiz_markup.js";
 // The rule by which ideas are found is the one in question_words.py; a test compares the two.
 const LONGEST = 2000;
 const FEWEST_WORDS = 3;
-const WORD = /[a-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\u{10000}-\u{1efff}\u{20000}-\u{10ffff}]+/gu;
+const LETTER = "[a-z0-9\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u1fff\\u2c00-\\u2dff\\u3040-\\ud7ff\\uf900-\\ufdff\\u{10000}-\\u{1efff}\\u{20000}-\\u{10ffff}]";
+// Thai, Lao, Burmese, Khmer, Japanese and Chinese are written without spaces: there each letter is a word of its own, so that
+// a phrase is found wherever its letters stand in a row.
+const ALONE = "[\\u0e00-\\u0eff\\u1000-\\u109f\\u1780-\\u17ff\\u3040-\\u30ff\\u31f0-\\u31ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3ffff}]";
+const WORD = new RegExp(`${ALONE}|(?:(?!${ALONE})${LETTER})+`, "gu");
+const PIECE = new RegExp(`\\.\\.|(?:${WORD.source})\\*?`, "gu");
+const BREAK = /[.,;:!?()\n\u2013\u2014\u3001\u3002]/;
+const JOINTS = new Set(["and", "but", "while", "whereas"]);
+const GAP = 4;
+const LISTED = 0.75;
 /** The marks that readers give their own answers. @type {Record<string, string>} */
 const MARKS = { same: "the same", part: "part of it", other: "something else" };
 
@@ -16,26 +25,119 @@ const fold = (written) => written.normalize("NFKD").replace(/[\u0300-\u036f]/g, 
 /** @param {string} written @returns {string[]} */
 const wordsIn = (written) => fold(written).match(WORD) ?? [];
 
-/** Whether the phrase's words stand in the text, one after the other. @param {string[]} written @param {string} phrase */
-function says(written, phrase) {
-  const wanted = fold(phrase).split(" ");
-  const matches = (/** @type {string} */ word, /** @type {string} */ pattern) =>
-    (pattern.endsWith("*") ? word.startsWith(pattern.slice(0, -1)) : word === pattern);
-  return written.some((_, start) =>
-    start + wanted.length <= written.length && wanted.every((pattern, i) => matches(written[start + i], pattern)));
+/** How many words a reader would count, also where no space parts them, if this browser can tell. @param {string} written */
+function countWords(written) {
+  if (!Intl.Segmenter) return wordsIn(written).length;
+  const parts = [...new Intl.Segmenter(undefined, { granularity: "word" }).segment(written)];
+  return Math.max(parts.filter(({ isWordLike }) => isWordLike).length, fold(written).match(new RegExp(`${LETTER}+`, "gu"))?.length ?? 0);
 }
+
+/** @typedef {[word: string, clause: number]} Token */
+
+/** @param {string} written @returns {Token[]} */
+function tokensIn(written) {
+  const folded = fold(written);
+  let [clause, end] = [0, 0];
+  return Array.from(folded.matchAll(WORD), (found) => {
+    clause += Number(BREAK.test(folded.slice(end, found.index)) || JOINTS.has(found[0]));
+    end = found.index + found[0].length;
+    return [found[0], clause];
+  });
+}
+
+/** @param {string} phrase @returns {string[]} */
+const piecesOf = (phrase) => fold(phrase).match(PIECE) ?? [];
+
+/** @param {string} word @param {string} wanted */
+const isWord = (word, wanted) => (wanted.endsWith("*") ? word.startsWith(wanted.slice(0, -1)) : word === wanted);
+
+/**
+ * Where the phrase ends that begins at this place, or -1. What ".." stands for lies in one clause and is not barred.
+ * @param {Token[]} tokens @param {number} at @param {string[]} pieces @param {string[]} barred @returns {number}
+ */
+function endOf(tokens, at, pieces, barred) {
+  for (const [number, piece] of pieces.entries()) {
+    if (piece === "..") {
+      for (let start = at; start < Math.min(tokens.length, at + GAP + 1) && tokens[start][1] === tokens[at - 1][1]; start++) {
+        const end = endOf(tokens, start, pieces.slice(number + 1), barred);
+        if (end >= 0) return end;
+        if (barred.some((word) => isWord(tokens[start][0], word))) break;
+      }
+      return -1;
+    }
+    if (at >= tokens.length || !isWord(tokens[at][0], piece)) return -1;
+    at++;
+  }
+  return at;
+}
+
+/**
+ * Where any of the phrases begins and ends.
+ * @param {Token[]} tokens @param {string[]} phrases @param {string[]} [barred] @returns {[start: number, end: number][]}
+ */
+function placesOf(tokens, phrases, barred = []) {
+  const single = barred.map(piecesOf).filter((pieces) => pieces.length === 1).map(([word]) => word);
+  return phrases.map(piecesOf).flatMap((pieces) => tokens.flatMap((_, start) => {
+    const end = endOf(tokens, start, pieces, single);
+    return end >= 0 ? [/** @type {[number, number]} */ ([start, end])] : [];
+  }));
+}
+
+/**
+ * What is said of whom, as question_words.py has it: for each mention of one of the ideas' `of`, the ideas and the words.
+ * @param {Token[]} tokens @param {any[]} ideas
+ */
+function deedsIn(tokens, ideas) {
+  /** @type {Map<number, Set<any>>} */
+  const owners = new Map();
+  for (const idea of ideas)
+    for (const [start] of placesOf(tokens, idea.of ?? [])) owners.set(start, (owners.get(start) ?? new Set()).add(idea));
+  /** @type {{owners: Set<any>, said: Token[]}[]} */
+  const deeds = [];
+  /** @type {Token[][]} */
+  let goingOn = [];
+  for (let first = 0, last; first < tokens.length; first = last) {
+    last = tokens.findIndex(([, clause]) => clause > tokens[first][1]);
+    if (last < 0) last = tokens.length;
+    const starts = [...owners.keys()].filter((place) => place >= first && place < last).sort((a, b) => a - b);
+    if (!starts.length) {
+      for (const said of goingOn) said.push(...tokens.slice(first, last));
+      continue;
+    }
+    const bounds = [first, ...starts.slice(1), last];
+    const here = starts.map((start, i) => ({ owners: owners.get(start) ?? new Set(), said: tokens.slice(bounds[i], bounds[i + 1]) }));
+    deeds.push(...here);
+    goingOn = [...new Set([here[0].said, here[here.length - 1].said])];
+  }
+  return deeds;
+}
+
+const isTooLong = (/** @type {string} */ text) => [...text].length > LONGEST;
 
 /** @param {any} question @param {{text: string, mark?: string}} answer */
 function judge(question, { text, mark }) {
-  const written = wordsIn(text);
-  const has = (/** @type {any} */ idea) => idea.any.some((/** @type {string} */ phrase) => says(written, phrase));
+  const tokens = tokensIn(text);
   /** @type {any[]} */
-  const found = question.ideas.filter(has);
-  const enough = found.length >= (question.enough ?? question.ideas.length);
+  const ideas = question.ideas;
+  const lookedFor = new Set(ideas.flatMap((idea) => placesOf(tokens, [...idea.any, ...(idea.of ?? [])]))
+    .flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i)));
+  // Words that are looked for, and hardly any others, are a list: they say nothing of how they hang together.
+  const listed = lookedFor.size >= LISTED * tokens.length;
+  const deeds = deedsIn(tokens, ideas);
+  // In a clause that says the opposite, nothing counts; another clause may set something against it.
+  const isIn = (/** @type {Token[]} */ said, /** @type {any} */ idea) => {
+    const clauses = (/** @type {[number, number]} */ [start, end]) => said.slice(start, end).map(([, clause]) => clause);
+    const takenBack = placesOf(said, idea.unless ?? [], idea.any).flatMap(clauses);
+    return placesOf(said, idea.any).some((place) => !clauses(place).some((clause) => takenBack.includes(clause)));
+  };
+  const has = (/** @type {any} */ idea) =>
+    !listed && (idea.of ? deeds.some(({ owners, said }) => owners.has(idea) && isIn(said, idea)) : isIn(tokens, idea));
+  const found = ideas.filter(has);
+  const enough = found.length >= (question.enough ?? ideas.length);
   return {
+    listed,
     found,
-    /** @type {any[]} */
-    missing: question.ideas.filter((/** @type {any} */ idea) => !has(idea)),
+    missing: ideas.filter((idea) => !has(idea)),
     enough,
     // A list of words misses what a person sees: the reader, once they have read the model answer, has the last word
     // that this one says the same. No mark makes an answer wrong again: honesty costs nothing either.
@@ -52,12 +154,13 @@ export const ownWords = {
   retry: "Add to your answer and check again: another try costs nothing. Or compare it with the model answer.",
   fits(question, answer) {
     const { text, mark = "same", ...more } = Object(answer);
-    return typeof text === "string" && [...text].length <= LONGEST && wordsIn(text).length >= FEWEST_WORDS
+    return typeof text === "string" && !isTooLong(text) && wordsIn(text).length >= FEWEST_WORDS
       && typeof mark === "string" && Object.hasOwn(MARKS, mark) && Object.keys(more).length === 0;
   },
   isRight: (question, answer) => judge(question, answer).right,
   feedback(question, answer) {
-    const { found, missing, enough, right } = judge(question, answer);
+    const { listed, found, missing, enough, right } = judge(question, answer);
+    if (!right && listed) return [["These are words that belong to an answer. Say in a sentence how they hang together."]];
     if (!right)
       return [
         ["Your answer does not yet say ", ...names(missing), "."],
@@ -71,7 +174,9 @@ export const ownWords = {
   },
   controls(question, onChange, onCheck) {
     const id = uniqueId("words");
-    const area = el("textarea", { id, rows: 4, maxLength: LONGEST });
+    const area = el("textarea", { id, rows: 4 });
+    const printed = el("div", { className: "sae-quiz-printed", "aria-hidden": "true" });
+    const setText = (/** @type {string} */ text) => { area.value = printed.textContent = text; };
     const group = uniqueId("mark");
     const radios = Object.entries(MARKS).map(([value, words]) => {
       const input = el("input", { type: "radio", name: group, value, onchange: onCheck });
@@ -93,21 +198,31 @@ export const ownWords = {
     const after = el("div", { className: "sae-quiz-after", hidden: true }, toggle, panel);
     const setMark = (/** @type {string|undefined} */ mark) => radios.forEach(({ input }) => { input.checked = input.value === mark; });
     area.addEventListener("input", () => {
+      printed.textContent = area.value;
       setMark(undefined); // it was the mark of another text
       onChange();
     });
     return {
-      node: el("div", { className: "sae-quiz-words" }, el("label", { for: id }, "Your answer, in a sentence or two"), area),
+      node: el("div", { className: "sae-quiz-words" }, el("label", { for: id }, "Your answer, in a sentence or two"), area, printed),
       after,
       read() {
         const text = area.value;
-        if (wordsIn(text).length < FEWEST_WORDS) return undefined;
+        if (isTooLong(text) || countWords(text) < FEWEST_WORDS) return undefined;
         const mark = radios.find(({ input }) => input.checked)?.input.value;
         return mark === undefined ? { text } : { text, mark };
       },
-      missing: () => `Write a sentence first: ${FEWEST_WORDS} words or more.`,
+      draft: () => area.value,
+      redraft(draft) {
+        if (typeof draft !== "string") return false;
+        setText(draft);
+        setMark(undefined);
+        return true;
+      },
+      missing: () => (isTooLong(area.value)
+        ? `Your answer has ${[...area.value].length.toLocaleString("en")} characters, and ${LONGEST.toLocaleString("en")} are as many as can be kept. It stands here whole: shorten it and check again.`
+        : `Write a sentence first: ${FEWEST_WORDS} words or more.`),
       write(answer) {
-        area.value = answer?.text ?? "";
+        setText(answer?.text ?? "");
         setMark(answer?.mark);
         after.hidden = answer === undefined;
         if (answer === undefined || answer.mark !== undefined) open(answer !== undefined);

@@ -45,7 +45,9 @@ A guess, before the notebook shows its own result, as Quiz(file, only=["intro-gu
         too_high: {misconception: every brick says as much, feedback: The first bricks take the largest part.}
 
 An answer in the reader's own words. An idea is found by any of its words or phrases: whole words in capitals or not, with
-accents or not; `encod*` is every word that begins so.
+accents or not; `encod*` is every word that begins so, and `many .. used` leaves room for up to four words of the same clause.
+Where it matters who does what, `of` says how the doer is called: then only what is said of that one counts. And `unless`
+takes an idea back in a clause that says its opposite. Words of these lists and hardly any others are no answer.
 
       - id: intro-own-words
         kind: own-words
@@ -53,6 +55,8 @@ accents or not; `encod*` is every word that begins so.
         ideas:
           - name: what goes in              # after "your answer does not yet say ..."
             any: [picture*, image*, input*]
+            of: [encod*, first part]                                      # optional
+            unless: [not .. picture*]                                     # optional
             feedback: The encoder begins with something. With what?
           - name: that what comes out is short
             any: [short*, small*, few numbers, code*]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -9,13 +10,18 @@ import traitlets
 
 from .base import javascript, style
 from .questions import KINDS, choose, read_quiz
+from .table_of_contents import table_of_contents
 
 
 class Asked(anywidget.AnyWidget):
-    """What all widgets that ask questions share: the questions, the reader's answers, and the score of them."""
+    """What all widgets that ask questions share: the questions, the reader's answers, and the score of them.
+
+    `book` is the title of the book that they belong to, or "": a browser keeps answers for each book apart.
+    """
 
     _css = style("widgets.css", "quiz.css")
 
+    book = traitlets.Unicode(read_only=True).tag(sync=True)
     questions = traitlets.List(read_only=True).tag(sync=True)
     answers = traitlets.Dict().tag(sync=True)
     score = traitlets.Int(read_only=True).tag(sync=True)
@@ -77,6 +83,8 @@ class Quiz(Asked):
     ) -> None:
         quiz = read_quiz(source)
         questions = choose(quiz["questions"], only, values)
+        if isinstance(source, (str, PathLike)):
+            self.set_trait("book", table_of_contents(Path(source).parent)[0])
         self.set_trait("name", quiz["chapter"])
         self.set_trait("title", quiz["title"] if only is None else "")
         self.set_trait("questions", questions)

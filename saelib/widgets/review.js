@@ -2,7 +2,8 @@
 
 import { chooser, el, hashState, uniqueId } from "./common.js";
 import { learnFormulas, markup } from "./quiz_markup.js";
-import { KINDS, askAll, parseAnswer, whenKept } from "./question.js";
+import { whenKept } from "./kept.js";
+import { answerNow, askAll, keptText, parseAnswer } from "./question.js";
 
 const LAST_ORDER = 9999;
 const LARGEST_FILE = 1e6; // bytes
@@ -27,12 +28,14 @@ const arrange = (questions, order) =>
 const parseOrder = (text) => (/^\d{1,4}$/.test(text ?? "") ? Number(text) : undefined);
 
 /**
- * What a file of results holds, by question id, or an Error that says why it can't be taken.
+ * What a file of results holds for the questions of this book, by id, or an Error that says why it can't be taken. Questions go
+ * and their texts change, so an answer that is none to a question as it is now asked is left out, and counted.
  * @param {string} text
- * @param {{book: string, edition: string, questions: Map<string, any>}} expected
- * @returns {[id: string, {answer: any, right: boolean}][]}
+ * @param {string} book
+ * @param {Map<string, any>} questions
+ * @returns {{kept: [id: string, {answer: any, right: boolean}][], left: number, edition: string}}
  */
-function parseResults(text, { book, edition, questions }) {
+function parseResults(text, book, questions) {
   let data;
   try {
     data = JSON.parse(text);
@@ -43,14 +46,14 @@ function parseResults(text, { book, edition, questions }) {
   if (!isObject(data) || typeof data.book !== "string" || typeof data.edition !== "string" || !isObject(data.answers))
     throw new Error("it is no file of results, as “Download my results” makes it.");
   if (data.book !== book) throw new Error(`it holds the results of another book, “${data.book.slice(0, 80)}”.`);
-  if (data.edition !== edition) throw new Error("it is from another edition of this book, whose questions were different.");
-  return Object.entries(data.answers).map(([id, kept]) => {
+  const all = Object.entries(data.answers);
+  const kept = all.flatMap(([id, entry]) => {
     const question = questions.get(id);
-    if (!question) throw new Error(`it answers “${id.slice(0, 80)}”, which is no question of this book.`);
-    if (!isObject(kept) || typeof kept.right !== "boolean" || !KINDS[question.kind].fits(question, kept.answer))
-      throw new Error(`what it answers to “${id}” is no answer to that question.`);
-    return [id, kept];
+    const answer = question && isObject(entry) && typeof entry.right === "boolean" ? answerNow(question, entry.answer) : undefined;
+    return answer === undefined ? [] : [/** @type {[string, any]} */ ([id, { answer, right: entry.right }])];
   });
+  if (all.length && !kept.length) throw new Error("none of its answers is one to a question of this book.");
+  return { kept, left: all.length - kept.length, edition: data.edition };
 }
 
 /** The list of chapters with their scores. @param {any} model @param {any[]} questions all of them, by chapter */
@@ -235,16 +238,20 @@ export default {
       try {
         if (chosen.size > LARGEST_FILE) throw new Error("it is too large to be a file of results.");
         const byId = new Map([...questions, ...counted].map((question) => [question.id, question]));
-        const results = parseResults(await chosen.text(), { book: model.get("book"), edition: model.get("edition"), questions: byId });
-        const texts = results.map(([id, { answer, right }]) => {
+        const results = parseResults(await chosen.text(), model.get("book"), byId);
+        const texts = results.kept.map(([id, { answer, right }]) => {
           const question = byId.get(id);
           // What can be found out is not taken on trust.
-          const verdict = counted.includes(question) ? right : KINDS[question.kind].isRight(question, answer);
-          return /** @type {[string, string]} */ ([id, JSON.stringify({ answer, right: verdict })]);
+          return /** @type {[string, string]} */ ([id, keptText(question, answer, counted.includes(question) ? right : undefined)]);
         });
         if (!asked.store.restore(texts)) throw new Error("this browser can't keep it: its storage is full or denied.");
         showQuestions();
-        done.textContent = `${count(texts.length, "answer")} restored. Other answers that were kept here are as they were.`;
+        done.textContent = [
+          `${count(texts.length, "answer")} restored.`,
+          ...(results.edition === model.get("edition") ? [] : ["They are from another edition, in which some questions may read otherwise."]),
+          ...(results.left ? [`${count(results.left, "answer")} left out: this book does not ask that, or no longer offers that answer.`] : []),
+          "Other answers that were kept here are as they were.",
+        ].join(" ");
       } catch (error) {
         const why = error instanceof Error ? error.message : error;
         done.textContent = `“${chosen.name}” was not restored: ${why} Nothing was changed.`;
@@ -273,7 +280,7 @@ export default {
     });
     sure.addEventListener("click", () => {
       asked.forget();
-      for (const question of counted) asked.store.write(question, undefined);
+      for (const question of counted) asked.store.write(question.id, null);
       showQuestions();
       ask(false);
       done.textContent = "All answers are forgotten.";

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import traitlets
-import yaml
 
 from .base import javascript, style
 from .question_fields import show
 from .questions import KINDS, read_book
 from .quiz import Asked
+from .table_of_contents import table_of_contents
 
 # What only its chapter can ask: the true value is a result of the chapter's own code.
 IN_CHAPTER = {"predict"}
@@ -33,7 +33,7 @@ def read_chapters(folder: str | PathLike[str], order: Iterable[str] | None = Non
         chapters.setdefault(quiz["chapter"], []).extend(quiz["questions"])
     if not chapters:
         raise ValueError(f"folder: no *.quiz.yml in {str(folder.resolve())!r}; expected at least one")
-    title, listed = _table_of_contents(folder.resolve())
+    title, listed = table_of_contents(folder)
     if order is not None:
         listed = list(order)
         for name in listed:
@@ -42,31 +42,6 @@ def read_chapters(folder: str | PathLike[str], order: Iterable[str] | None = Non
     place = {name: number for number, name in reversed(list(enumerate(listed)))}
     names = sorted(chapters, key=lambda name: (place.get(name, len(place)), name))
     return title, [{"name": name, "title": _title(folder, name), "questions": chapters[name]} for name in names]
-
-
-def _table_of_contents(folder: Path) -> tuple[str, list[str]]:
-    """The book's title and, of the pages that its _toc.yml lists, the names of those in this folder."""
-    for parent in (folder, *folder.parents):
-        if (parent / "_toc.yml").is_file():
-            toc, config = (_yaml(parent / name) for name in ("_toc.yml", "_config.yml"))
-            pages = [(parent / file).with_suffix("") for file in toc_files(toc)]
-            title = config.get("title") if isinstance(config, dict) else None
-            return str(title or parent.name), [page.name for page in pages if page.parent == folder]
-    return folder.name, []
-
-
-def _yaml(file: Path) -> Any:
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-
-def toc_files(toc: Any) -> Iterator[str]:
-    """The pages in a table of contents, in its order, however its parts and sections are nested."""
-    if isinstance(toc, dict):
-        yield from (toc[key] for key in ("root", "file") if isinstance(toc.get(key), str))
-        for inner in toc.values():
-            yield from toc_files(inner)
-    for inner in toc if isinstance(toc, list) else ():
-        yield from toc_files(inner)
 
 
 def _title(folder: Path, name: str) -> str:
@@ -103,14 +78,13 @@ class Review(Asked):
     Traits, all in step with the page, besides `questions`, `answers`, `score` and `total` as those of a Quiz have them:
         scores       by chapter, {"right": ..., "answered": ..., "total": ...}; `score` and `total` are their sums
         predictions  what this browser keeps of the questions asked elsewhere, {id: {"answer": ..., "right": ...}}
-        book, edition   whose results a file of results holds; the edition changes with any question
+        edition         changes with any question; a file of results says from which one it is
         chapters, counted   what there is: [{"name", "title", "ids"}, ...], and the questions asked elsewhere
     """
 
     _esm = javascript("review.js")
     _css = style("widgets.css", "chooser.css", "quiz.css", "review.css")
 
-    book = traitlets.Unicode(read_only=True).tag(sync=True)
     edition = traitlets.Unicode(read_only=True).tag(sync=True)
     chapters = traitlets.List(read_only=True).tag(sync=True)
     counted = traitlets.List(read_only=True).tag(sync=True)

@@ -60,3 +60,18 @@ def settle(tab: Page) -> None:
     if tab.locator(VIEWS).count():
         tab.wait_for_selector("html[data-widget-host=ready]", timeout=15_000)
     tab.evaluate("() => Promise.all([window.MathJax?.startup?.promise, document.fonts.ready])")
+
+
+def hash_of(tab: Page) -> str:
+    """The hash of the address, with all that is to be written there: on the way out of the page, nothing waits any longer."""
+    return tab.evaluate("() => { dispatchEvent(new PageTransitionEvent('pagehide')); return location.hash; }")
+
+
+def touch(tab: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A finger put down, moved in steps and lifted. Playwright's own touchscreen only taps."""
+    wire = tab.context.new_cdp_session(tab)
+    for step in range(11):
+        x, y = (a + (b - a) * step / 10 for a, b in zip(start, end, strict=True))
+        kind = "touchMove" if step else "touchStart"
+        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

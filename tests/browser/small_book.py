@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
@@ -10,7 +11,12 @@ from saelib.widgets import Quiz, Review
 from saelib.widgets.review import read_chapters
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_published"))
+
+from published import write_index  # noqa: E402
+
 STATIC = [ROOT / "book" / "_published" / "static", ROOT / "saelib" / "widgets" / "host"]
+TITLE = "A small book"
 TITLES = {"intro": "Few bricks", "autoencoders": "Autoencoders: two friends", "quiz": "Test yourself"}
 
 
@@ -65,13 +71,18 @@ PAGE = """<!doctype html>
 <script type="application/vnd.jupyter.widget-state+json">{state}</script></html>"""
 
 
+def kept_as(name: str, place="/") -> str:
+    """The name under which a browser keeps the answer to a question of this book, published at that path."""
+    return f"saelib.quiz.{TITLE} {place}.{name}"
+
+
 def write_sources(root: Path, questions=QUESTIONS) -> None:
     """The chapters, their questions and the table of contents, as they are written."""
     (root / "book").mkdir(parents=True, exist_ok=True)
     chapters = [{"file": f"book/{name}"} for name in questions if name != "intro"]
     toc = {"format": "jb-book", "root": "book/intro", "parts": [{"caption": "All", "chapters": chapters}]}
     (root / "_toc.yml").write_text(yaml.safe_dump(toc))
-    (root / "_config.yml").write_text("title: A small book\n")
+    (root / "_config.yml").write_text(f"title: {TITLE}\n")
     for name, asked in questions.items():
         (root / "book" / f"{name}.quiz.yml").write_text(yaml.safe_dump({"chapter": name, "questions": asked}, allow_unicode=True))
         cells = [nbformat.v4.new_markdown_cell(f"# {TITLES.get(name, name)}\n\nOnce upon a time.")]
@@ -83,12 +94,11 @@ def publish(root: Path, site: Path, values=None) -> None:
     (site / "book").mkdir(parents=True, exist_ok=True)
     for folder in STATIC:
         shutil.copytree(folder, site / "_static", dirs_exist_ok=True)
-    _, chapters = read_chapters(root / "book")
-    index = {f"book/{chapter['name']}.html": [question["id"] for question in chapter["questions"]] for chapter in chapters}
-    (site / "_static" / "progress-index.js").write_text(f"window.saelibQuestions = {json.dumps(index)};\n")
+    title, chapters = read_chapters(root / "book")
+    write_index(site / "_static" / "progress-index.js", title, chapters)
     for chapter in chapters:
         name = chapter["name"]
-        given = {key: value for key, value in (values or {}).items() if key in index[f"book/{name}.html"]}
+        given = {key: value for key, value in (values or {}).items() if key in [question["id"] for question in chapter["questions"]]}
         widgets = [Quiz(root / "book" / f"{name}.quiz.yml", values=given)]
         if name == "quiz":
             widgets.append(Review(root / "book"))

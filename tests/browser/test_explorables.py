@@ -7,7 +7,7 @@ import pytest
 import saelib
 import torch
 from ipywidgets.embed import embed_data
-from pages import CHAPTERS, ROOT, settle, widgets
+from pages import CHAPTERS, ROOT, hash_of, settle, widgets
 from playwright.sync_api import expect
 from saelib.widgets import HowFewBricks, SecretMessage
 
@@ -203,7 +203,7 @@ def test_the_address_brings_back_what_was_seen(explorables):
     expect(tab.locator("[aria-busy=true]")).to_have_count(0, timeout=30_000)
     there = [(readout(explorable), pixels(explorable.locator("canvas"))) for explorable in found]
     assert all(words != old for (words, _), old in zip(there, before))
-    _, again = explorables(tab.evaluate("location.hash"))
+    _, again = explorables(hash_of(tab))
     for explorable, (words, picture) in zip(again, there):
         assert readout(explorable) == words
         # An address is to be short: its numbers may be rounded. (What draws no pictures has said it all in words.)

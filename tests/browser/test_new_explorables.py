@@ -9,7 +9,7 @@ import saelib
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from ipywidgets.embed import embed_data
-from pages import settle
+from pages import hash_of, settle
 from playwright.sync_api import expect
 from saelib.widgets import Dial, Superposition, Switchboard
 from saelib.widgets.base import javascript
@@ -110,7 +110,7 @@ def test_the_address_brings_back_what_was_seen(explorables):
     assert all(words != old for words, old in zip(there, before))
     pictures = [pixels(explorable.locator("canvas")) for explorable in found[:2]]
     arrows = found[2].locator(".sae-arrows").inner_html()
-    _, again = explorables(tab.evaluate("location.hash"))
+    _, again = explorables(hash_of(tab))
     assert [readout(explorable) for explorable in again] == there
     for explorable, picture in zip(again, pictures):
         torch.testing.assert_close(pixels(explorable.locator("canvas")), picture, rtol=0, atol=0.01)

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from pages import touch
 from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.questions import KINDS
@@ -175,6 +176,49 @@ def test_the_marks_stand_where_the_thumb_would(both):
     assert measured["first"] == pytest.approx(measured["width"] - 12, abs=0.5)
 
 
+def test_a_finger_that_scrolls_guesses_nothing_and_takes_no_guess_back(both):
+    tab = both(viewport={"width": 360, "height": 420}, has_touch=True, is_mobile=True)
+    for said in ("no guess yet", "70%"):
+        tab.evaluate("scrollTo(0, 0)")
+        box = slider(tab).bounding_box()
+        x, y = box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2
+        touch(tab, (x, y), (x, y - 150))
+        tab.wait_for_function("scrollY > 60")
+        expect(slider(tab)).to_have_attribute("aria-valuetext", said)
+        if said == "no guess yet":
+            check(tab, GUESS)
+            expect(status(tab, GUESS)).to_have_text("Move the slider to your guess first.")
+            guess(tab, 70)
+        expect(status(tab, GUESS)).to_have_text(re.compile("^Not quite. You said 70%"))
+    tab.evaluate("scrollTo(0, 0)")
+    box = slider(tab).bounding_box()
+    x, y = box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2
+    touch(tab, (x, y), (x + box["width"] / 2, y))
+    expect(status(tab, GUESS)).to_be_empty()
+    check(tab, GUESS)
+    expect(status(tab, GUESS)).to_have_text(re.compile(r"^Not quite\. You said 7\d%, after a first guess of 70%"))
+
+
+def test_in_forced_colours_the_guess_and_its_track_are_there(both):
+    tab = both(forced_colors="active")
+    track = ".sae-quiz-track input"
+
+    def looks():
+        return slider(tab).screenshot()
+
+    before = looks()
+    slider(tab).press("Enter")
+    guessed = looks()
+    assert guessed != before  # a guess at the place where the slider stood
+    guess(tab, 10)
+    truth = question(tab, GUESS).locator(".sae-quiz-truth")
+    canvas = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert truth.evaluate("node => getComputedStyle(node, '::before').backgroundColor") != canvas
+    there = looks()
+    tab.add_style_tag(content=f"{track}::-webkit-slider-runnable-track {{ background: Canvas !important; }}")
+    assert looks() != there
+
+
 @pytest.mark.parametrize("how", ["pointer", "Enter", "Space"])
 def test_the_middle_can_be_guessed_too(both, how):
     tab = both()
@@ -186,6 +230,48 @@ def test_the_middle_can_be_guessed_too(both, how):
     expect(slider(tab)).to_have_attribute("aria-valuetext", "50%")
     check(tab, GUESS)
     expect(status(tab, GUESS)).to_have_text(re.compile("^Not quite. You said 50%"))
+
+
+def test_on_paper_an_answer_is_seen_whole(both):
+    tab = both()
+    long = "It makes a short code of a picture.\n" * 30
+    write(tab, long)
+    tab.emulate_media(media="print")
+    expect(question(tab, ENCODER).get_by_role("textbox")).to_be_hidden()
+    printed = question(tab, ENCODER).locator(".sae-quiz-printed")
+    assert printed.inner_text().strip() == long.strip()
+    assert printed.evaluate("node => node.scrollHeight <= node.clientHeight + 1 && node.clientHeight > 600")
+    reload(tab)
+    assert printed.inner_text().strip() == long.strip()
+    tab.emulate_media(media="screen")
+    expect(printed).to_be_hidden()
+
+
+def test_a_text_that_is_too_long_is_kept_whole_and_said_to_be_so(both):
+    tab = both()
+    long = "It makes a short code of a picture. " * 70
+    write(tab, long)
+    expect(status(tab, ENCODER)).to_have_text(
+        "Your answer has 2,520 characters, and 2,000 are as many as can be kept. It stands here whole: shorten it and check again."
+    )
+    assert kept(tab) == {}
+    for _ in range(2):
+        expect(question(tab, ENCODER).get_by_role("textbox")).to_have_value(long)
+        reload(tab)
+    write(tab, long[:2000])
+    expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
+
+
+@pytest.mark.parametrize("text", ["自己符号化器は画像を短い符号に変える。", "自编码器把图像变成短代码", "ตัวเข้ารหัสเปลี่ยนรูปภาพเป็นรหัสสั้น", "기계가 그림을 줄인다"])
+def test_a_sentence_is_one_also_where_no_spaces_part_its_words(both, text):
+    tab = both(questions=[PREDICT, {**WORDS, "ideas": [{"name": "it", "any": ["画像", "图像", "รูปภาพ", "그림*"], "feedback": "?"}]}])
+    write(tab, text)
+    expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
+    reload(tab)
+    expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
+    for short in ("画像", "はい", "รูป"):
+        write(tab, short)
+        expect(status(tab, ENCODER)).to_have_text("Write a sentence first: 3 words or more.")
 
 
 def test_what_is_missing_is_named_and_not_given_away(both):
@@ -284,14 +370,19 @@ def test_answers_from_python_show_and_the_page_agrees_with_python(both):
 
 def test_the_page_and_python_find_the_same_ideas(quiz_page):
     """The rule stands in both languages: many texts, near to the phrases and far from them, in one call."""
-    phrases = ["encod*", "few numbers", "short* code", "código", "naïve", "σιγμας", "straße", "x1", "ﬁne", "数字", "in an*"]
+    phrases = ["encod*", "few numbers", "short* code", "código", "naïve", "σιγμας", "straße", "x1", "ﬁne", "数字", "in an*", "few .. x1"]
     idea = {"feedback": "f"}
     questions = [
         {**WORDS, "id": f"w-{n}", "prompt": phrase, "ideas": [{**idea, "name": phrase, "any": [phrase]}]}
         for n, phrase in enumerate(phrases)
     ]
-    known = " ".join(phrases).replace("*", "").split()
-    odd = ["ENCODER", "ΣΙΓΜΑΣ", "İ", "Ⓐ", "²", "e\u0301", "-", "’", "\u200d", "🧱", "\u202e", "\n", "…", "→", "K"]
+    roles = [
+        {**idea, "name": "one", "any": ["encod*", "code .. x1"], "of": ["few", "in"], "unless": ["numbers .. naïve", "straße"]},
+        {**idea, "name": "other", "any": ["naïve", "short*"], "of": ["x1", "few numbers"]},
+    ]
+    questions.append({**WORDS, "id": "roles", "prompt": "roles", "ideas": roles, "enough": 1})
+    known = " ".join(phrases).replace("*", "").replace(".. ", "").split()
+    odd = ["ENCODER", "ΣΙΓΜΑΣ", "İ", "Ⓐ", "²", "e\u0301", "-", "’", "\u200d", "🧱", "\u202e", "\n", "…", "→", "K", ".", ", ", " and ", "but"]
     pieces = st.sampled_from([*known, *odd])
     noise = st.characters(codec="utf-8", exclude_characters="\r")  # a page's text field has no carriage returns
     texts = []

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from pages import touch
 from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, score, status
 from saelib.widgets.questions import KINDS, read_quiz
@@ -187,14 +188,31 @@ def test_a_screen_reader_finds_what_to_write_to_move_and_to_choose(quiz_page):
 
 def test_a_right_number_however_it_is_written(quiz_page):
     tab = quiz_page([NUMBER])
-    for written in ["87.5", "87,4", " 87.3 % ", "+87.0", "88%", "8.72e1", "087.1"]:
+    for written in ["87.5", "87,4", " 87.3 % ", "+87.0", "88%", "8.72e1", "087.1", "87.1250"]:
         write(tab, written)
         expect(status(tab, BLANK)).to_have_text(
             "Correct. Seven of eight pixels hold nothing.Most numbers of a sparse picture are zero."
         )
         expect(question(tab, BLANK)).to_contain_text("✓")
-        assert tab.evaluate("saved.at(-1).blank") == float(written.strip(" %").replace(",", "."))
-        expect(field(tab)).to_have_value(f"{tab.evaluate('saved.at(-1).blank'):g}")
+        number = tab.evaluate("saved.at(-1).blank")
+        assert number == float(written.strip(" %").replace(",", "."))
+        # What is shown is read as the same number again.
+        expect(field(tab)).to_have_value("87.1250" if number == 87.125 else f"{number:g}")
+    for written in ["８７．５％", "８７，５", "٨٧٫٥", "۸۷٫۵", "८७.५", "৮৭,৫%"]:
+        write(tab, written)
+        expect(status(tab, BLANK)).to_have_text(re.compile("^Correct"))
+        assert tab.evaluate("saved.at(-1).blank") == 87.5
+        field(tab).fill("")
+
+
+def test_a_key_that_goes_to_an_input_method_checks_nothing(quiz_page):
+    tab = quiz_page([NUMBER])
+    field(tab).fill("87.5")
+    for composing in ({"isComposing": True}, {"keyCode": 229}):  # the second is Safari's Enter that ends a composition
+        field(tab).dispatch_event("keydown", {"key": "Enter", **composing})
+        expect(status(tab, BLANK)).to_be_empty()
+    field(tab).dispatch_event("keydown", {"key": "Enter", "keyCode": 13})
+    expect(status(tab, BLANK)).to_have_text(re.compile("^Correct"))
 
 
 def test_a_typical_wrong_number_has_its_mix_up_named(quiz_page):
@@ -217,11 +235,14 @@ def test_a_typical_wrong_number_has_its_mix_up_named(quiz_page):
 def test_what_is_no_number_is_no_answer(quiz_page):
     tab = quiz_page([NUMBER])
     unread = "” can't be read as a number: write one in digits, such as 12 or -0.5."
-    texts = ["%", "Correct", "1/8", "1.2.3", "--1", "1e400", "NaN", "Infinity", "0x10", "1 2", "1,000,000", "٣", "."]
+    texts = ["%", "Correct", "1/8", "1.2.3", "--1", "1e400", "NaN", "Infinity", "0x10", "1 2", "1,000,000", "٣٫٣٫٣", "."]
     for written, said in {
         "": "Write a number first.",
         "  ": "Write a number first.",
-        "1,000": "“1,000” can be read in two ways: write 1000 or 1.000.",
+        "1,000": "“1,000” can be read in two ways: write 1000 or 1.",
+        "1.000": "“1.000” can be read in two ways: write 1000 or 1.",
+        "-87.125": "“-87.125” can be read in two ways: write -87125 or -87.1250.",
+        "３，０００": "“3,000” can be read in two ways: write 3000 or 3.",
         **{text: f"“{text}{unread}" for text in [*texts, "<img src=x onerror=alert(1)>"]},
     }.items():
         write(tab, written)
@@ -339,16 +360,6 @@ def test_items_are_dragged_with_a_mouse(quiz_page, width):
     expect(status(tab, STEPS)).to_have_text(re.compile("^Correct"))
 
 
-def touch(tab, start, end):
-    """A finger put down, moved in steps and lifted. Playwright's own touchscreen only taps."""
-    wire = tab.context.new_cdp_session(tab)
-    for step in range(11):
-        x, y = (a + (b - a) * step / 10 for a, b in zip(start, end, strict=True))
-        kind = "touchMove" if step else "touchStart"
-        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
 def test_a_finger_drags_by_the_handle_and_scrolls_elsewhere(quiz_page):
     tab = quiz_page([ORDERING], viewport={"width": 360, "height": 420}, has_touch=True, is_mobile=True)
     tab.evaluate("scrollTo(0, 80)")
@@ -410,6 +421,25 @@ def test_partners_that_do_not_belong_have_their_mix_ups_named(quiz_page):
     expect(status(tab, FRIENDS)).to_have_text("Correct. Two friends, and one who only measures.")
     assert all("✓" in text for text in rows.all_inner_texts())
     assert tab.evaluate("saved.at(-1)") == {"friends": PARTNERS}
+
+
+def test_a_chosen_partner_can_be_read_whole_on_the_narrowest_screen(quiz_page):
+    long = "turns each picture into a list of numbers that is short"
+    pairs = [{"left": "The encoder", "right": long}, *MATCHING["pairs"][1:]]
+    tab = quiz_page([{**MATCHING, "pairs": pairs, "wrong": [{**MATCHING["wrong"][0], "left": "The encoder", "right": pairs[1]["right"]}]}],
+                    viewport={"width": 320, "height": 640})  # fmt: skip
+    field = question(tab, FRIENDS).get_by_label("The encoder", exact=True)
+    whole = question(tab, FRIENDS).locator(".sae-quiz-whole").first
+    expect(whole).to_be_hidden()
+    field.select_option(long)
+    expect(whole).to_have_text(long)
+    expect(whole).to_be_visible()
+    assert tab.evaluate("document.documentElement.scrollWidth") == 320
+    field.select_option(pairs[1]["right"])
+    assert whole.inner_text() in ("", pairs[1]["right"])
+    tab.set_viewport_size({"width": 800, "height": 640})
+    field.select_option(long)
+    expect(whole).to_be_hidden()
 
 
 def test_everything_is_done_by_the_keyboard_alone(quiz_page):

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from pages import settle
+from pages import hash_of, settle
 from playwright.sync_api import expect
 from saelib import Drawers, SparseAutoencoder, data, metrics, train
 from saelib.widgets import Rebuild
@@ -139,7 +139,7 @@ def test_the_address_brings_back_what_was_seen(explorables):
     explorable.get_by_role("radio", name="a whisker").check()
     explorable.get_by_role("radio", name="what is missing").check()
     there = seen(explorable), readout(explorable)
-    _, (again,) = explorables(tab.evaluate("location.hash"))
+    _, (again,) = explorables(hash_of(tab))
     assert readout(again) == there[1] and again.get_by_role("radio", name="what is missing").is_checked()
 
 

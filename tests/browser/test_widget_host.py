@@ -42,7 +42,7 @@ def host(request, tmp_path, serve, page):
     `built` is what the book's build does with the folder; `on_data` is asked about each script with data, and does not wait.
     """
 
-    def publish(models: dict, *views: str, built=lambda folder: None, on_data=None):
+    def publish(models: dict, *views: str, built=lambda folder: None, on_data=None, hash=""):
         state = json.dumps({"version_major": 2, "version_minor": 0, "state": models})
         (tmp_path / "widget-host.js").write_text(HOST.read_text())
         (tmp_path / "page.html").write_text(
@@ -60,11 +60,76 @@ def host(request, tmp_path, serve, page):
         if on_data:
             opened.page.route("**/_static/data/*.js", on_data)
         # The page's "load" is late where its data is.
-        opened.page.goto(f"{address}/page.html", wait_until="domcontentloaded")
+        opened.page.goto(f"{address}/page.html{hash}", wait_until="domcontentloaded")
         opened.page.wait_for_selector("html[data-widget-host]" if on_data else "html[data-widget-host=ready]")
         return opened
 
     return publish
+
+
+TALL = "export default { render({ el }) { el.style.height = '3000px'; } }"
+
+
+@pytest.fixture
+def passage(host):
+    """A function that opens, by its anchor, a passage under a widget, as Safari does: without keeping by itself in place what
+    is pushed away. It gives the page and a function that says how far the passage is from the window's top."""
+
+    def add_passage(folder):
+        file = folder / "page.html"
+        html = file.read_text()
+        file.write_text(html.replace("<title>", "<style>html, body { overflow-anchor: none; }</style><title>")
+                        + '<h2 id="p%61 ssage">A passage</h2><div style="height: 5000px"></div>')  # fmt: skip
+
+    def opened(hash="#p%2561%20ssage"):
+        tab = host({"m": anywidget(TALL)}, "m", built=add_passage, hash=hash).page
+        return tab, lambda: tab.evaluate("document.getElementById('p%61 ssage').getBoundingClientRect().top")
+
+    return opened
+
+
+def test_a_link_to_a_passage_under_a_widget_lands_there(passage):
+    tab, top = passage()
+    tab.wait_for_function("scrollY > 2000")
+    assert abs(top()) < 2
+    # What comes later still, such as a picture, does not push it away either.
+    tab.evaluate("document.querySelector('section').style.marginTop = '700px'; new Promise(requestAnimationFrame)")
+    tab.wait_for_function("scrollY > 3500")
+    assert abs(top()) < 2
+
+
+@pytest.mark.parametrize("action", ["wheel", "keydown", "touchmove", "mousedown"])
+def test_a_reader_who_moves_on_is_not_taken_back(passage, action):
+    tab, top = passage()
+    tab.wait_for_function("scrollY > 2000")
+    tab.evaluate(f"""async () => {{
+        dispatchEvent(new Event("{action}"));
+        scrollTo(0, 100);
+        document.querySelector("section").style.marginTop = "700px";
+        for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+    }}""")
+    assert tab.evaluate("scrollY") == 100
+    # A link to a passage on the same page counts again.
+    tab.evaluate("location.hash = ''; location.hash = '#p%2561%20ssage'")
+    tab.evaluate("document.querySelector('section').style.marginTop = '1400px'")
+    tab.wait_for_function("scrollY > 4000")
+    assert abs(top()) < 2
+
+
+def test_a_page_that_is_loaded_anew_stays_where_the_reader_was(passage):
+    tab, top = passage()
+    tab.wait_for_function("scrollY > 2000")
+    tab.evaluate("scrollTo(0, 100)")
+    tab.reload()
+    tab.wait_for_selector("html[data-widget-host=ready]")
+    tab.evaluate("async () => { for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame); }")
+    assert tab.evaluate("scrollY") == 100
+
+
+@pytest.mark.parametrize("hash", ["#feature=3", "#%", "#nowhere", ""])
+def test_an_address_that_names_no_passage_moves_nothing(passage, hash):
+    tab, _ = passage(hash)
+    assert tab.evaluate("scrollY") == 0
 
 
 def test_binary_traits_come_back_at_nested_paths(host):
@@ -187,6 +252,29 @@ def test_a_view_without_its_model_is_noted(host):
     opened = host({}, "missing")
     assert "missing" in opened.page.locator(".widget-host-error").inner_text()
     assert len(opened.problems) == 1
+
+
+def test_a_policy_that_refuses_widgets_is_named(host):
+    def forbid(folder):
+        file = folder / "page.html"
+        policy = '<meta http-equiv="Content-Security-Policy" content="script-src \'self\' file: \'unsafe-inline\'">'
+        file.write_text(file.read_text().replace("<title>", f"{policy}<title>"))
+
+    opened = host({"m": anywidget("export default {}")}, "m", built=forbid)
+    said = opened.page.locator(".widget-host-error").inner_text()
+    assert "add blob: to the script-src of its Content-Security-Policy" in said
+    assert opened.problems
+    opened.problems.clear()
+
+
+def test_a_page_that_was_saved_after_it_was_mounted_holds_everything_once(host):
+    esm = "export default { render({ el }) { el.append(Object.assign(document.createElement('p'), { textContent: 'Here.' })); } }"
+    models = {"m": {**anywidget(esm), "state": {"_esm": esm, "_css": "p { color: teal; }"}}}
+    tab = host(models, "m").page
+    saved = tab.content()
+    tab = host(models, "m", built=lambda folder: (folder / "page.html").write_text(saved)).page
+    assert tab.locator("p").all_inner_texts() == ["Here."]
+    assert tab.locator("style").count() == 1 and tab.locator(".widget-host-view").count() == 1
 
 
 def test_a_widget_can_tell_that_it_is_on_a_published_page(host):

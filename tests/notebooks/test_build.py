@@ -73,6 +73,11 @@ def page(folder: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((folder / "_build" / "html" / "book" / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
 
 
+def test_a_host_is_told_to_keep_folders_that_begin_with_an_underscore(built):
+    folder, _ = built
+    assert (folder / "_build" / "html" / ".nojekyll").is_file()
+
+
 def test_a_claim_that_came_out_otherwise_is_said_at_its_place_and_at_the_end_and_stops_nothing(built):
     folder, _ = built
     soup = page(folder, "intro")

@@ -5,14 +5,15 @@ import copy
 import json
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from saelib.widgets.question_math import mathml
-from saelib.widgets.question_words import says, words
-from saelib.widgets.questions import KINDS, TITLE, read_quiz
+from saelib.widgets.question_words import says
+from saelib.widgets.questions import KINDS, TITLE, read_book, read_quiz
 
 SINGLE = {
     "id": "parts",
@@ -55,7 +56,7 @@ WORDS = {
     "kind": "own-words",
     "prompt": "What does the encoder do?",
     "ideas": [
-        {"name": "what goes in", "any": ["picture*", "input"], "feedback": "What does it begin with?"},
+        {"name": "what goes in", "any": ["picture*", "input", "画像"], "feedback": "What does it begin with?"},
         {"name": "what comes out", "any": ["short code", "few num*"], "misconception": "a copy", "feedback": "How long?"},
     ],
     "model_answer": "It turns a picture into a short code.",
@@ -425,11 +426,78 @@ def test_a_guess_is_right_within_its_tolerance():
         ("short code short", {"what comes out"}),
         ("few, few numerals", {"what comes out"}),
         ("shortcode pictur e", set()),
+        # Thai, Chinese and Japanese part no words.
+        ("エンコーダは画像を短くする", {"what goes in"}),
+        ("画と像", set()),
     ],
 )
 def test_an_idea_is_found_by_whole_words_and_by_their_beginnings(text, ideas):
-    written = words(text)
-    assert {idea["name"] for idea in WORDS["ideas"] if any(says(written, phrase) for phrase in idea["any"])} == ideas
+    assert {idea["name"] for idea in WORDS["ideas"] if any(says(text, phrase) for phrase in idea["any"])} == ideas
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "there"),
+    [
+        ("many of these are used", "many .. used", True),
+        ("many used", "many .. used", True),
+        ("many a b c d used", "many .. used", True),
+        ("many a b c d e used", "many .. used", False),
+        ("there are many, and few are used", "many .. used", False),
+        ("there are many but used are few", "many .. used", False),
+        ("again and again", "again and again", True),
+    ],
+)
+def test_two_dots_stand_for_some_words_of_a_clause(text, phrase, there):
+    assert says(text, phrase) is there
+
+
+BOOK = {q["id"]: q for quiz in read_book(Path(__file__).parents[2] / "book") for q in quiz["questions"] if q["kind"] == "own-words"}
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_the_books_own_model_answers_are_right_and_a_list_of_words_is_not(name):
+    own, asked = KINDS["own-words"], BOOK[name]
+    assert own.is_right(asked, {"text": asked["model_answer"]})
+    listed = " ".join(next(phrase for phrase in idea["any"] if " " not in phrase).replace("*", "") for idea in asked["ideas"])
+    assert not own.is_right(asked, {"text": f"{listed} {listed}"})
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "text"),
+    [
+        ("quiz-two-parts", True, "The encoder turns the input into a code and the decoder turns the code back into a copy."),
+        ("quiz-two-parts", True, "One half boils each picture down to a list of figures; the other half draws the picture from that list."),
+        ("quiz-two-parts", True, "A code is written by the encoder, and a copy of the input is drawn by the decoder."),
+        ("quiz-two-parts", True, "The encoder squeezes the picture into a code for the decoder, which rebuilds it."),
+        ("quiz-two-parts", True, "The decoder reads the code that the encoder wrote and makes a copy of the picture."),
+        ("quiz-two-parts", True, "The encoder compresses, the decoder reconstructs."),
+        ("quiz-two-parts", True, "The first part makes the picture smaller. It keeps what matters. The second part restores the original."),
+        ("quiz-two-parts", False, "The decoder turns the input into a short code and the encoder makes a copy."),
+        ("quiz-two-parts", False, "The encoder makes a copy of the original from the code, and the decoder squeezes the input into the code."),
+        ("quiz-two-parts", False, "The first part rebuilds the picture from a short code, and the second part compresses it."),
+        ("quiz-two-parts", False, "encoder decoder code copy"),
+        ("quiz-two-parts", False, "encoder, decoder, code, copy, compress, reconstruct"),
+        ("quiz-two-parts", False, "An encoder and a decoder."),
+        ("quiz-why-sparsity", False, "It makes the copies better than before and speeds up training."),
+        ("quiz-why-sparsity", False, "With few features it copies better, the copies get better, and it learns faster."),
+        ("quiz-why-sparsity", True, "If at most four units may speak it can't just copy everything, and has to learn meaningful parts."),
+        ("quiz-fewer-bricks", True, "A few bricks out of a big box make a house, and a few features out of many make a picture."),
+        ("quiz-fewer-bricks", True, "Out of many features only a few are used for each picture."),
+        ("quiz-fewer-bricks", False, "Many bricks are used for each picture, a few features are in the box."),
+        ("quiz-fewer-bricks", False, "few many bricks features picture"),
+        ("sparsity-own-words", True, "If at most four units may speak, each of them has to stand for something real."),
+        ("sparsity-own-words", True, "No more than a handful of features are on, so each becomes a part of many pictures."),
+        ("quiz-why-sparsity", True, "With no limit it would copy everything, but with only a few it learns features."),
+        ("sparsity-own-words", True, "With no limit on its bricks it copies everything, noise too; with few of them it can't."),
+        ("sparsity-own-words", False, "There is no limit on how many may be used, so they stand for parts."),
+        ("cat-own-words", False, "The search is fast and the encoder is slow, it takes a long time."),
+        ("cat-own-words", True, "A search tries many steps for every patch and takes long, the encoder needs one look."),
+        ("neurons-own-words", True, "There are more features than neurons, so several have to share one."),
+        ("neurons-own-words", False, "There are more neurons than features, so several of them share one."),
+    ],
+)
+def test_the_books_judge_sees_who_does_what_and_what_is_the_opposite(name, right, text):
+    assert KINDS["own-words"].is_right(BOOK[name], {"text": text}) is right
 
 
 def test_an_answer_in_own_words_is_right_by_its_ideas_or_by_the_reader():

@@ -4,6 +4,7 @@
   "use strict";
   const notes = document.querySelector(".claim-notes");
   if (!notes) return;
+  document.querySelector(".claim-bubble")?.remove(); // of a page that was saved from a browser
   const bubble = document.body.appendChild(Object.assign(document.createElement("div"), { className: "claim-bubble", hidden: true }));
   const words = bubble.appendChild(document.createElement("span"));
   const all = bubble.appendChild(Object.assign(document.createElement("a"), { textContent: "All runs" }));

@@ -1,27 +1,44 @@
 // Beside each chapter in the sidebar: how its questions went, as the quizzes keep it in this browser.
-// progress-index.js lists the ids by page.
+// progress-index.js lists the ids by page, and says under which names the answers are kept.
 (() => {
   "use strict";
   const root = new URL("..", document.currentScript.src).href;
+  const questions = window.saelibQuestions ?? {};
+  const keptAs = (id) => document.documentElement.dataset.answers + id;
   const make = (props) => Object.assign(document.createElement("span"), props);
 
   // true, false, or undefined where nothing legible is kept.
   function isRight(id) {
     try {
-      const { answer, right } = JSON.parse(localStorage.getItem(`saelib.quiz.${id}`));
+      const { answer, right } = JSON.parse(localStorage.getItem(keptAs(id)));
       return answer == null ? undefined : right === true;
     } catch {
       return undefined;
     }
   }
 
+  // Answers were once kept under names that did not say which book: the first book to find them takes those to its questions.
+  try {
+    for (const id of Object.values(questions).flat()) {
+      const text = localStorage.getItem(`saelib.quiz.${id}`);
+      if (text !== null && localStorage.getItem(keptAs(id)) === null) localStorage.setItem(keptAs(id), text);
+      localStorage.removeItem(`saelib.quiz.${id}`);
+    }
+  } catch {
+    // This browser keeps nothing.
+  }
+
+  // A page that was saved from a browser has its badges already.
+  for (const made of document.querySelectorAll(".progress-badge, .progress-words")) made.remove();
+
   const badges = [...document.querySelectorAll(".bd-sidebar-primary .bd-links a")].flatMap((link, index) => {
-    const page = link.href.split(/[?#]/)[0];
-    const ids = page.startsWith(root) && window.saelibQuestions?.[page.slice(root.length)];
+    // Some hosts take the ending off the addresses of their pages, and with it off those of links within the page.
+    const page = link.href.split(/[?#]/)[0].replace(/(\.html|\/)$/, "");
+    const ids = page.startsWith(root) && questions[page.slice(root.length)];
     if (!ids) return [];
     // The badge is for the eye; a screen reader gets words, as a description, so that the link keeps its name.
     const badge = make({ className: "progress-badge", ariaHidden: "true" });
-    const words = make({ id: `progress-${index}`, hidden: true });
+    const words = make({ className: "progress-words", id: `progress-${index}`, hidden: true });
     link.append(badge);
     link.after(words);
     return [{ link, ids, badge, words }];

@@ -146,11 +146,27 @@
   // have no occasion to run.
   const signal = new AbortController().signal;
 
-  const importSource = once((/** @type {string} */ source) =>
-    import(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))));
+  // A site's policy may refuse what is imported from a Blob URL; the error then says no more than that it was not fetched.
+  let refused = false;
+  addEventListener("securitypolicyviolation", (event) => { refused ||= event.blockedURI.startsWith("blob"); });
+  const importSource = once(async (/** @type {string} */ source) => {
+    try {
+      return await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+    } catch (error) {
+      await new Promise((resolve) => setTimeout(resolve)); // the event comes after the error
+      if (!refused) throw error;
+      throw new Error("the security policy of this site does not allow it. Whoever runs the site has to add blob: to the script-src of its Content-Security-Policy.");
+    }
+  });
 
-  const addStyle = once((/** @type {string} */ css) =>
-    document.head.append(Object.assign(document.createElement("style"), { textContent: css })));
+  // A page that was saved from a browser holds what was made in it, and it is all made again.
+  for (const made of document.querySelectorAll(".widget-host-view, style[data-widget-style]")) made.remove();
+
+  const addStyle = once((/** @type {string} */ css) => {
+    const style = Object.assign(document.createElement("style"), { textContent: css });
+    style.dataset.widgetStyle = "";
+    document.head.append(style);
+  });
 
   /** The widget's definition, with `initialize` done: once a model, however many views it has. */
   const initialized = once(async (/** @type {Model} */ model) => {
@@ -198,6 +214,23 @@
       note(el, "error", `The widget ${name} could not be shown: ${error instanceof Error ? error.message : error}`);
     }
   }
+
+  // The browser goes to the passage that the address names before the widgets above it are there, and these push it away. So
+  // the passage stays where it is until the reader does anything; Safari does not see to that by itself.
+  let stays = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "navigate";
+  for (const action of ["wheel", "touchmove", "mousedown", "keydown", "click"])
+    addEventListener(action, () => { stays = false; }, { capture: true, passive: true });
+  addEventListener("hashchange", () => { stays = true; });
+  new ResizeObserver(() => {
+    if (!stays) return;
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      // It is no passage of ours, or its name has a percent sign in it.
+    }
+    if (name) document.getElementById(name)?.scrollIntoView({ behavior: "instant" });
+  }).observe(document.body);
 
   for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
     const { state, code } = JSON.parse(script.textContent ?? "{}");
