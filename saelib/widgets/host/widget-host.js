@@ -221,7 +221,7 @@
   for (const action of ["wheel", "touchmove", "mousedown", "keydown", "click"])
     addEventListener(action, () => { stays = false; }, { capture: true, passive: true });
   addEventListener("hashchange", () => { stays = true; });
-  new ResizeObserver(() => {
+  const grown = new ResizeObserver(() => {
     if (!stays) return;
     let name = location.hash.slice(1);
     try {
@@ -230,7 +230,9 @@
       // It is no passage of ours, or its name has a percent sign in it.
     }
     if (name) document.getElementById(name)?.scrollIntoView({ behavior: "instant" });
-  }).observe(document.body);
+  });
+  // A margin at the top pushes the body down and makes only what is around it larger.
+  for (const element of [document.body, document.documentElement]) grown.observe(element);
 
   for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
     const { state, code } = JSON.parse(script.textContent ?? "{}");
