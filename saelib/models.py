@@ -330,7 +330,7 @@ class SparseAutoencoder(Model):
 
 
 def usual(x: Tensor) -> Tensor:
-    """The rows of x (n, d) but for a few that are out of all proportion: those more than ten times as far from the others' mean
+    """The rows of x (n, d) but for a few that are out of all proportion: those more than twenty times as far from the others' mean
     as half of these are, if they are no more than one in twenty.
 
     In language models' activations a few tokens are hundreds of times as long as the rest ("massive activations": Sun et al.,
@@ -339,7 +339,7 @@ def usual(x: Tensor) -> Tensor:
     rows, keep = x.double(), torch.ones(len(x), dtype=torch.bool, device=x.device)
     for _ in range(10):
         distance = (rows - rows[keep].mean(dim=0)).square().sum(dim=1)
-        most = 100 * distance[keep].median()
+        most = 400 * distance[keep].median()
         near = distance <= most
         if most == 0 or 20 * int((~near).sum()) > len(x):
             return x
