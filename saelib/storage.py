@@ -227,8 +227,9 @@ def _build(config: dict[str, Any], sizes: list[int]) -> Model:
             if not isinstance(config.get(name, False), bool):
                 raise ValueError(f"{name} is {config[name]!r}; expected true or false")
         for name, values in KNOWN.items():
-            if not any(config.get(name, "none") == known and type(known) is type(config.get(name, "none")) for known in values):
-                raise ValueError(f"{name} is {config[name]!r}; saelib reads only {' or '.join(map(repr, values))}")
+            value = config.get(name, "none")
+            if not any(value == known and type(value) is type(known) for known in values):  # 0 is not false here
+                raise ValueError(f"{name} is {value!r}; saelib reads only {' or '.join(map(repr, values))}")
         brick, unit = _brick(architecture, config)
         model = SparseAutoencoder(config["d_in"], config["d_sae"], brick)
         model.measure(unit)

@@ -187,8 +187,7 @@ def train(
     """
     if not isinstance(model, Model):
         raise ValueError(f"model is {model!r}; expected a saelib model")
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not learning:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("model has no weight that may learn; expected some, as after model.requires_grad_(True)")
     for name, parameter in model.named_parameters():
         if parameter.dtype not in (torch.float32, torch.float64):

@@ -75,7 +75,7 @@ class Dial(Explorable):
                 rows = sae.W_dec[used]
                 largest = rows.abs().amax(dim=1).clamp_min(1e-12)
                 features.append(used.tolist())
-                numbers += [sae.b_dec, largest, strengths.clamp_min(0), place[features_used]]
+                numbers += [sae.b_dec, largest, strengths, place[features_used]]
                 bricks.append((127 * rows / largest[:, None]).round().to(torch.int8))
                 errors.append([k, metrics.fvu(x, sae(x))])
                 nonsense.append([k, metrics.fvu(scrambled, sae(scrambled))])

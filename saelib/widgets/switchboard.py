@@ -76,7 +76,7 @@ class Switchboard(Explorable):
         on = (codes > 0).sum(dim=0)
         # A brick that is never on has no strength of its own; it gets that of the others.
         common = codes[codes > 0].mean() if on.any() else codes.new_zeros(())
-        typical = torch.where(on > 0, codes.clamp_min(0).sum(dim=0) / on.clamp_min(1), common)
+        typical = torch.where(on > 0, codes.sum(dim=0) / on.clamp_min(1), common)
         for place, number in zip(places.tolist(), (codes[places] > 0).sum(dim=1).tolist()):
             if number == 0:
                 raise ValueError(f"no brick of sae is on for digits.x[{place}]; expected at least one that can be switched off")
