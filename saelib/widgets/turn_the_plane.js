@@ -76,7 +76,7 @@ export default {
       paint(copy, mixed);
       pair.forEach((brick, i) => {
         paint(bricks[i], brick, { signed: true, scale: most });
-        /** @type {HTMLElement} */ (terms[i].lastElementChild).textContent = `${["first", "second"][i]} brick\n× ${signed(message[i])}`;
+        /** @type {HTMLElement} */ (terms[i].lastElementChild).textContent = `${["first", "second"][i]} brick\n×\u202f${signed(message[i], 1)}`;
       });
       numerals.forEach((numeral, n) => {
         const [x, y] = turned(codes[n], angle);

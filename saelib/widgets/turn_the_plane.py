@@ -65,10 +65,10 @@ class TurnThePlane(Explorable):
             prediction="The encoder turns the plane of its messages, and the decoder turns it back before it draws. What will change: the message, "
             "the two bricks that the copy is mixed from, the copy, its error? Guess, then turn.",
             caption="The message and the bricks change with every degree; the copy never does, nor does the error of any digit. So a game that is "
-            "judged by its copies alone has no reason to prefer one pair of bricks to another. A price on the sizes of the two numbers "
-            "has one, if only a small one where messages lie all around: their sum is less at some angles than at others. (It comes back with every "
-            "quarter turn, which only swaps the two bricks and turns the sign of one.) On a brick, orange is ink that it adds and blue ink that it takes away. An error of 0% is a perfect "
-            "copy; 100% is what answering with the average digit would give.",
+            "judged by its copies alone has no reason to prefer one pair of bricks to another. A price on the sizes of the two numbers has one, "
+            "if only a small one where messages lie all around: their sum is less at some angles than at others. (It comes back with every "
+            "quarter turn, which only swaps the two bricks and turns the sign of one.) On a brick, orange is ink that it adds and blue ink "
+            "that it takes away. An error of 0% is a perfect copy; 100% is what answering with the average digit would give.",
             labels=pictures.label.tolist(),
             samples=samples,
             angle=checks.count("angle", angle, least=-180, most=180),
