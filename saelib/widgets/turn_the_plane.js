@@ -1,5 +1,5 @@
 import { change, chart, draw, lineKey } from "./chart.js";
-import { article, chooser, el, errorPercent, explorable, hashState, paint, sign, slider, station } from "./common.js";
+import { article, chooser, el, errorPercent, explorable, hashState, holdFinger, paint, sign, slider, station } from "./common.js";
 import { readMessages, turned } from "./messages.js";
 
 const SHOWN = 200; // so many of the messages stand on the plane: more would cover each other
@@ -108,6 +108,7 @@ export default {
       const { left, top, width, height } = plane.getBoundingClientRect();
       return (Math.atan2(top + height / 2 - clientY, clientX - left - width / 2) * 180) / Math.PI;
     };
+    holdFinger(plane);
     plane.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
       plane.setPointerCapture(event.pointerId);
       ahead = direction(event) - state.angle;

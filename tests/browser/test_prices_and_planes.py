@@ -6,10 +6,12 @@ import re
 import pytest
 import saelib
 import torch
+from pages import settle
 from playwright.sync_api import expect
-from saelib.widgets import OnePrice, TurnThePlane
+from saelib.widgets import OnePrice, SecretMessage, TurnThePlane
 from test_explorables import (  # what every explorable promises is tried here on these two, on a page of their own
     CLOSE,
+    Finger,
     digits,
     pixels,
     published,
@@ -70,6 +72,27 @@ def test_an_address_that_fits_nothing_changes_nothing(explorables, hash):
     start = [readout(explorable) for explorable in found]
     _, again = explorables(hash)
     assert [readout(explorable) for explorable in again] == start
+
+
+def test_a_tap_right_after_a_flick_is_not_lost(page, plane, digits, serve, tmp_path):
+    write_page(tmp_path, [plane(), SecretMessage(saelib.Autoencoder(64, 2), digits[1])])
+    tab = page(f"{serve(tmp_path)}/page.html", viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).page
+    settle(tab)
+    finger = Finger(tab)
+    for explorable in tab.locator("section.sae-explorable").all():
+        for surface in explorable.locator("svg.sae-plane, canvas.sae-pad").all():
+            choice = explorable.get_by_role("radio").nth(4)
+            expect(choice).not_to_be_checked()
+            surface.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+            box = surface.bounding_box()
+            finger.down(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+            finger.move(box["x"] + 0.8 * box["width"], box["y"] + 0.8 * box["height"])
+            finger.up()
+            choice.evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+            box = choice.bounding_box()
+            finger.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            expect(choice).to_be_checked()
+            explorable.get_by_role("radio").first.check()
 
 
 def numbers(words: str) -> list[float]:
