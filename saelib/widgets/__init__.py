@@ -4,13 +4,16 @@ from .dial import Dial
 from .export import save_html
 from .feature_browser import FeatureBrowser
 from .how_few_bricks import HowFewBricks
+from .one_price import OnePrice
 from .quiz import Quiz
 from .rebuild import Rebuild
 from .review import Review
 from .secret_message import SecretMessage
 from .superposition import Superposition
 from .switchboard import Switchboard
+from .turn_the_plane import TurnThePlane
 
 __all__ = [
-    "Dial", "FeatureBrowser", "HowFewBricks", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard", "save_html",
+    "Dial", "FeatureBrowser", "HowFewBricks", "OnePrice", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard",
+    "TurnThePlane", "save_html",
 ]  # fmt: skip

@@ -49,3 +49,12 @@ export function chart({ name, x, y }) {
     path: (points) => points.map(([at, value], i) => `${i ? "L" : "M"}${toX(at).toFixed(1)} ${toY(value).toFixed(1)}`).join(""),
   };
 }
+
+/**
+ * What the lines of a chart stand for: a piece of each, and its words.
+ * @param {[string, string][]} lines the names of its classes and the words, for each line
+ * @returns {HTMLElement}
+ */
+export const lineKey = (lines) =>
+  el("ul", { className: "sae-key" }, ...lines.map(([names, words]) => el("li", {},
+    draw("svg", { viewBox: "0 0 30 9", "aria-hidden": "true" }, draw("path", { d: "M1 4.5H29", class: `sae-line ${names}` })), words)));

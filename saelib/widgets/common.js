@@ -149,6 +149,13 @@ export function slider({ label, min, max, step = 1, value, words, onInput, onRel
 }
 
 /**
+ * Let a surface have the finger that drags on it: its `touch-action: none` keeps the page from scrolling, but after a flick
+ * the browser would still take the next tap, wherever it is, for one that is to stop the page, and lose it.
+ * @param {Element} surface
+ */
+export const holdFinger = (surface) => surface.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
+
+/**
  * A square picture on a canvas, a pixel a number.
  * `ink` pictures go from nothing (0) to full ink (1). `signed` ones show what is added in orange and what is taken away
  * in blue, and zero as the bare ground; `scale` is the number that gets the full colour.

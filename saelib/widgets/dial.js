@@ -68,7 +68,7 @@ export default {
     };
     graph.ground.append(
       rule,
-      draw("path", { d: graph.path(nonsense), class: "sae-line sae-nonsense" }),
+      draw("path", { d: graph.path(nonsense), class: "sae-line sae-nonsense sae-dashed" }),
       draw("path", { d: graph.path(frontier), class: "sae-line sae-reconstruction" }),
       named(nonsense, "scrambled"), named(frontier, "digits"), ...dots);
     stage.append(

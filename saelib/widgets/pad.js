@@ -1,4 +1,4 @@
-import { el, paint } from "./common.js";
+import { el, holdFinger, paint } from "./common.js";
 
 // As the handwritten digits were made: a bitmap of 32x32, of which 8x8 blocks of 4x4 are counted.
 const FINE = 32;
@@ -52,6 +52,7 @@ export function pad({ label, onInput }) {
     }
     changed();
   }
+  holdFinger(canvas);
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     last = place(event);

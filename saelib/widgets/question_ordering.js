@@ -1,6 +1,6 @@
 // Putting texts in order, by dragging them or with two buttons each.
 
-import { el, shuffled, uniqueId } from "./common.js";
+import { el, holdFinger, shuffled, uniqueId } from "./common.js";
 import { SIGNS, markup, mistake, plain, quoted } from "./quiz_markup.js";
 
 const isRightOrder = (/** @type {any} */ question, /** @type {string[]} */ order) =>
@@ -54,6 +54,7 @@ export const ordering = {
       const node = el("li", {},
         el("span", { className: "sae-quiz-handle", "aria-hidden": "true" }, sign, numeral),
         el("span", { className: "sae-quiz-item" }, ...markup(text)), up, down, place);
+      holdFinger(node.children[0]);
       return { text, node, place, numeral, sign, up, down };
     });
     const order = () => Array.from(list.children, (node) => rows.find((/** @type {any} */ row) => row.node === node).text);

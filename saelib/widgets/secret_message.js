@@ -1,4 +1,4 @@
-import { article, chooser, el, errorInWords, explorable, floats, hashState, paint, sign, slider, squaredError, station } from "./common.js";
+import { article, chooser, el, errorInWords, explorable, floats, hashState, holdFinger, paint, sign, slider, squaredError, station } from "./common.js";
 import { forward, readLayers } from "./network.js";
 import { pad } from "./pad.js";
 
@@ -112,6 +112,7 @@ export default {
         high[1] - ((event.clientY - box.top) / box.height) * (high[1] - low[1]),
       ]);
     };
+    holdFinger(plane);
     plane.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { plane.setPointerCapture(event.pointerId); drag(event); });
     plane.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => { if (event.buttons > 0) drag(event); });
 

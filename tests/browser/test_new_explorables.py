@@ -50,17 +50,21 @@ def saes(digits):
     return found
 
 
-@pytest.fixture(scope="module")
-def address(saes, digits, serve, tmp_path_factory):
-    """Where a page with all three stands."""
-    folder = tmp_path_factory.mktemp("three")
-    views = [Dial(saes, digits[1], first=2), Switchboard(saes[3], digits[1], first=4), Superposition()]
+def write_page(folder, views) -> None:
+    """A page with these explorables one below the other, page.html in this folder, and the host script that mounts them."""
     data = embed_data(views=views, drop_defaults=False)
     view = '<script type="application/vnd.jupyter.widget-view+json">{}</script>'.format
     state = json.dumps(data["manager_state"]).replace("<", "\\u003c")
     page = PAGE.replace("VIEWS", "".join(view(json.dumps(spec)) for spec in data["view_specs"])).replace("STATE", state)
     (folder / "page.html").write_text(page, encoding="utf-8")
     (folder / "widget-host.js").write_text(HOST.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def address(saes, digits, serve, tmp_path_factory):
+    """Where a page with all three stands."""
+    folder = tmp_path_factory.mktemp("three")
+    write_page(folder, [Dial(saes, digits[1], first=2), Switchboard(saes[3], digits[1], first=4), Superposition()])
     return f"{serve(folder)}/page.html"
 
 

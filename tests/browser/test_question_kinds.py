@@ -376,6 +376,16 @@ def test_a_finger_drags_by_the_handle_and_scrolls_elsewhere(quiz_page):
     assert order(tab) == before
 
 
+def test_a_tap_right_after_a_row_is_flicked_is_not_lost(quiz_page):
+    tab = quiz_page([ORDERING], viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    x, y = middle(row(tab, "Decode").locator(".sae-quiz-handle").bounding_box())
+    touch(tab, (x, y), (x, y + 250))
+    before = order(tab)
+    assert before.index(FOUND[0]) > 0
+    tab.touchscreen.tap(*middle(arrow(tab, before[2], "up").bounding_box()))
+    expect(question(tab, STEPS).locator(".sae-quiz-item").nth(1)).to_have_text(before[2])
+
+
 def test_a_drag_that_is_interrupted_leaves_a_list_in_order(quiz_page):
     tab = quiz_page([ORDERING])
     tab.mouse.move(*middle(row(tab, "Encode").locator(".sae-quiz-item").bounding_box()))
