@@ -205,17 +205,19 @@ class BatchTopK(_Choice):
         afterwards: codes = pre where pre > threshold, else 0
 
     `threshold` is a running mean of the smallest code that was kept in a batch (Bussmann et al., 2024, "BatchTopK Sparse
-    Autoencoders", section 3), so that after training no example needs a batch around it. It is 0 before training.
+    Autoencoders", section 3), so that after training no example needs a batch around it. It is 0 before training. The mean is
+    over about the last tenth of the batches so far, and at most a hundred of them, so that it does not lag behind in a short run.
     Raises ValueError for a k that is not a whole number of at least 1, or larger than the model's d_sae.
     """
 
     architecture = "batchtopk"
     saved_as = "jumprelu"
-    memory = 0.99  # the share of the running mean that a batch leaves as it was
+    memory = 0.99  # the largest share of the running mean that a batch leaves as it was
 
     def __init__(self, k: int):
         super().__init__(k)
         self.register_buffer("threshold", torch.zeros(()))
+        self.register_buffer("batches", torch.zeros(()))  # how many the threshold has seen
 
     def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
         n, d_sae = pre.shape
@@ -238,22 +240,25 @@ class BatchTopK(_Choice):
     def after_step(self, values: Tensor) -> None:
         kept = values[values > 0]
         if len(kept):
-            smallest = kept.min().to(self.threshold)
-            self.threshold.copy_(torch.where(self.threshold == 0, smallest, self.threshold.lerp(smallest, 1 - self.memory)))
-
+            memory = ((1 + self.batches) / (10 + self.batches)).clamp(max=self.memory)
+            self.threshold.copy_(kept.min().to(self.threshold).lerp(self.threshold, memory if self.batches > 0 else torch.zeros_like(memory)))
+            self.batches += 1
 
     @classmethod
     def described(cls, config: dict[str, Any]) -> "BatchTopK":
         return cls(round(checks.number("k", config["k"], least=1)))  # there it is an average, and may be a fraction
 
     def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        weights = {name: value for name, value in weights.items() if name != "batches"}
         return {**weights, "threshold": weights["threshold"].expand(weights["b_enc"].shape)}
 
     def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         threshold = tensors["threshold"]
         if ((threshold - threshold[0]).abs() > 1e-5 * threshold[0].abs()).any():  # but for rounding, where rows were folded
             raise ValueError(f"threshold goes from {threshold.min()} to {threshold.max()}; expected one for all features")
-        return {**tensors, "threshold": threshold[0].clamp(min=0)}
+        # A threshold that was read has been settled on by many batches, whoever counted them.
+        many = threshold.new_tensor(1_000.0 if threshold[0] > 0 else 0.0)
+        return {**tensors, "threshold": threshold[0].clamp(min=0), "batches": many}
 
 
 class Matryoshka(BatchTopK):
