@@ -233,7 +233,7 @@ export default {
       length.style.setProperty("--share", String(share));
       return el("li", {},
         el("button", { type: "button", className: "sae-way", disabled: at === state.at, onclick: () => follow(at) },
-          `#${card.feature}`, el("span", { className: card.label === null || weak(card) ? "sae-muted" : "" }, at === state.at ? "this brick" : named(card))),
+          `#${card.feature} `, el("span", { className: card.label === null || weak(card) ? "sae-muted" : "" }, at === state.at ? "this brick" : named(card))),
         length, el("span", { className: "sae-number" }, number));
     }
 
@@ -442,8 +442,8 @@ export default {
     function ask(news) {
       Object.assign(state, news);
       drawList();
-      // Who sorts wants to see what comes first.
-      if (news.order !== undefined) list.scrollTop = 0;
+      // Who sorts or searches wants to see what comes first.
+      if (news.order !== undefined || news.query !== undefined) list.scrollTop = 0;
       shared.among.set([state.order, state.least, state.low, state.high].join("."));
       if (state.query || shared.find.get()) shared.find.set(state.query);
       tell();

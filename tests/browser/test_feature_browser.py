@@ -586,8 +586,8 @@ def test_a_token_that_is_pressed_lists_the_bricks_that_are_on_there(whole, opene
     assert [int(re.search(r"#(\d+)", words)[1]) for words in shown.all_inner_texts()] == named
     for words, feature in zip(shown.locator(".sae-number").all_inner_texts(), named, strict=True):
         strength, share = map(float, re.fullmatch(r"([\d.]+), (\d+)%", words).groups())
-        assert strength == pytest.approx(row[feature].item(), abs=full[feature].item() / 30 + 0.051)
-        assert share == pytest.approx(100 * (row[feature] / full[feature]).item(), abs=3.9)
+        assert strength == pytest.approx(row[feature].item(), abs=full[feature].item() / 15 + 0.051)
+        assert share == pytest.approx(100 * (row[feature] / full[feature]).item(), abs=6.8)  # to a fifteenth, and never 0
     if by_key:
         expect(panel).to_be_focused()
         tab.keyboard.press("Escape")
@@ -605,13 +605,17 @@ def test_of_a_token_that_is_not_kept_that_is_said(whole, opened_whole):
 
 def test_similar_bricks_lead_to_their_cards_and_back_leads_back(whole, opened_whole):
     made, _, similar = whole
-    card = made[2]
     known = {one.feature for one in made}
+
+    def wanted(card, others, likeness):
+        pairs = zip(others[card.feature].tolist(), likeness[card.feature].tolist())
+        return [other for other, much in pairs if other in known and round(100 * much) > 0]
+
+    card = next(card for card in made if wanted(card, *similar[:2]) and wanted(card, *similar[2:]))
     tab, explorable = opened_whole(f"#feature={card.feature}")
     lists = explorable.locator(".sae-facts .sae-ways")
-    for shown, others, likeness in ((lists.first, *[part[card.feature] for part in similar[:2]]), (lists.last, *[part[card.feature] for part in similar[2:]])):
-        wanted = [other for other, much in zip(others.tolist(), likeness.tolist()) if other in known and round(100 * much) > 0]
-        assert [int(re.search(r"#(\d+)", words)[1]) for words in shown.locator("li").all_text_contents()] == wanted
+    for shown, both in ((lists.first, similar[:2]), (lists.last, similar[2:])):
+        assert [int(re.search(r"#(\d+)", words)[1]) for words in shown.locator("li").all_text_contents()] == wanted(card, *both)
     before = readout(explorable)
     lists.last.get_by_role("button").first.click()
     assert readout(explorable) != before
