@@ -193,9 +193,9 @@ def card(card: Card, x: Tensor, *, count: int = 8) -> Axes:
     ax = pictures({name: x[places] for name, places in rows.items()}, size=4.3 / count, under=under)
     fig = ax.figure
     side = math.isqrt(len(card.picture))
-    # To the left of both, as large as two of them.
-    wide = 1.5 / fig.get_figwidth()
-    own = fig.add_axes((-wide - 0.06, 0.3, wide, 1.5 / fig.get_figheight()))
+    # Above both, and larger: beside them it would make the whole wider than a phone.
+    width, height = fig.get_size_inches()
+    own = fig.add_axes((0, 1 + 0.75 / height, 1.1 / width, 1.1 / height))
     picture(own, card.picture.detach().cpu().view(side, side).numpy(), signed=True)
     own.set_title("adds", loc="left", pad=5)
     own.set_xlabel(f"on in {card.density:.0%}", fontsize=9, labelpad=2)
