@@ -178,7 +178,7 @@ def _there(there: StrongestAt, order: np.ndarray, cards: Sequence[FeatureCard], 
     card[[*places]] = [*places.values()]
     who = card[there.feature.numpy()[known]]
     maximum = np.array([one.maximum or 1.0 for one in cards] + [1.0])[who]
-    step = np.clip(np.rint(STEPS * there.activation.numpy()[known] / maximum), 1, STEPS).astype(np.int64)
+    step = np.clip(np.rint(STEPS * np.abs(there.activation.numpy()[known]) / maximum), 1, STEPS).astype(np.int64)
     counts = np.minimum(there.count.numpy()[known], 255).astype(np.uint8)
     return np.packbits(at, bitorder="little").tobytes() + counts.tobytes() + (STEPS * who + step - 1).astype(_size(cards)).tobytes()
 
@@ -200,8 +200,6 @@ def _check_others(cards: Sequence[FeatureCard], similar: object, there: object) 
         if not isinstance(there, StrongestAt):
             raise ValueError(f"there is of type {type(there).__name__}; expected what strongest_at gives")
         checks.finite("there.activation", there.activation)
-        if (there.activation < 0).any():
-            raise ValueError(f"there.activation holds {there.activation.min().item()}; expected no negative numbers")
 
 
 def _check(name: str, card: object) -> None:

@@ -85,9 +85,9 @@ def test_text_that_several_examples_share_travels_once():
 
 def test_what_is_on_at_a_token_travels_as_the_places_of_cards_in_fifteenths_of_their_strongest():
     made = [card(feature=f, maximum=m, examples=[example(place=7)] if f == 2 else []) for f, m in ((5, 2.0), (2, 2.0), (9, 4.0))]
-    # Of feature 3 there is no card, and place 40 stands in no example.
+    # Of feature 3 there is no card, and place 40 stands in no example. A code may have a sign; a card says how strong it is.
     there = StrongestAt(
-        torch.tensor([6, 8, 40]), torch.tensor([[9, 2], [3, -1], [5, 2]]), torch.tensor([[4.0, 0.4], [1.0, 0.0], [1.0, 1.0]]),
+        torch.tensor([6, 8, 40]), torch.tensor([[9, 2], [3, -1], [5, 2]]), torch.tensor([[-4.0, 0.4], [1.0, 0.0], [1.0, 1.0]]),
         torch.tensor([3, 300, 2]),
     )  # fmt: skip
     widget = FeatureBrowser(made, there=there)
@@ -217,7 +217,7 @@ def test_it_refuses_what_does_not_fit(wrong, words):
         ({"told": 1.5}, "told is 1.5"),
         ({"similar": [1]}, "similar is of type list; expected what similar_features gives"),
         ({"there": [1]}, "there is of type list; expected what strongest_at gives"),
-        ({"there": StrongestAt(*[torch.zeros(1, 1)] * 2, -torch.ones(1, 1), torch.zeros(1))}, "there.activation holds -1.0"),
+        ({"there": StrongestAt(*[torch.zeros(1, 1)] * 2, torch.ones(1, 1) / 0, torch.zeros(1))}, "there.activation holds inf"),
     ],
 )
 def test_it_refuses_what_it_can_not_show(change, words):
