@@ -237,6 +237,8 @@ class Example(NamedTuple):
     activations: Tensor
     focus: int
     quantile: str
+    place: int | None = None
+    source: str | None = None
 
 
 class Effect(NamedTuple):
@@ -260,7 +262,8 @@ class FeatureCard(NamedTuple):
     density: the share of all tokens at which it is on; histogram: (bins,) in how many tokens it is on how strongly, in bins of
     one width from 0 to `maximum`, its strongest activation; promoted, suppressed: tokens with the change of their logit, the
     largest first; effect: what switching it off does, or None where that was not measured; examples: texts from its whole
-    range, the strongest first.
+    range, the strongest first; holds: at how many of the tokens that f1 is from the label holds; interval: in which f1 lies, if
+    other texts of the kind had been taken (see `f1_intervals`). The last two are None where nobody says.
     """
 
     feature: int
@@ -277,3 +280,146 @@ class FeatureCard(NamedTuple):
     suppressed: Sequence[tuple[str, float]]
     effect: Effect | None
     examples: Sequence[Example]
+    holds: int | None = None
+    interval: tuple[float, float] | None = None
+
+
+class Similar(NamedTuple):
+    """For each feature the others that are most like it, in two ways.
+
+    direction: (f, most) int64, those whose rows of the decoder point most nearly the same way, the nearest first; cosine:
+    (f, most), the cosine of the angle between the two; together: (f, most) int64, those that are on at the same places the
+    most; share: (f, most), of all places at which either of the two is on, the share at which both are (the Jaccard index).
+    """
+
+    direction: Tensor
+    cosine: Tensor
+    together: Tensor
+    share: Tensor
+
+
+@torch.no_grad()
+def similar_features(decoder: Tensor, codes: Tensor, *, most: int = 5) -> Similar:
+    """Which features are alike: by what they draw, and by when they are on. On is whatever is not zero.
+
+    The two need not agree. Features that are on together often stand for parts of one thing, and draw different parts of it;
+    features that draw nearly the same may share out its occasions among themselves, and never be on together.
+
+    Args: decoder (f, d_in), a feature a row, as W_dec; codes (n, f), how strongly they are on at n places; most, how many others.
+    A feature whose row is zero has a cosine of 0 with all, and one that is never on a share of 0.
+    Raises ValueError for other shapes or types, numbers that are not finite, or as many others as there are features.
+    """
+    decoder = checks.finite("decoder", checks.matrix("decoder", decoder))
+    features = len(decoder)
+    codes = checks.finite("codes", checks.matrix("codes", codes, features))
+    checks.count("most", most, most=features - 1, why=f"the others of {features} features")
+    unit = torch.nn.functional.normalize(decoder, dim=1)
+    both = torch.zeros(features, features, dtype=decoder.dtype, device=decoder.device)
+    for piece in codes.split(8_192):
+        on = (piece != 0).to(decoder.dtype)
+        both += on.T @ on
+    times = both.diagonal()
+    either = (times[:, None] + times - both).clamp_min(1)
+    found = []
+    for likeness in (unit @ unit.T, both / either):
+        value, other = likeness.fill_diagonal_(-torch.inf).topk(most, dim=1)
+        found += [other, value.clamp(-1, 1)]
+    return Similar(*found)
+
+
+class StrongestAt(NamedTuple):
+    """Which features are on at some places, the strongest first.
+
+    places: (p,) int64, which rows of the codes these are, from low to high; feature: (p, most) int64, the features that are
+    strongest there, -1 where fewer are on; activation: (p, most), how strongly, 0 there; count: (p,) int64, how many are on in all.
+    """
+
+    places: Tensor
+    feature: Tensor
+    activation: Tensor
+    count: Tensor
+
+
+@torch.no_grad()
+def strongest_at(codes: Tensor, places: Tensor, *, most: int = 8) -> StrongestAt:
+    """The view from the other side of a card: not where a feature is on, but which features are on at a place.
+
+    Strong is what is near the strongest that the feature itself ever is in `codes`: a feature that is always on, and never
+    any stronger than today, says less about a place than one that is as strong here as anywhere.
+
+    Args: codes (n, f), how strongly each feature is on at n places; places (p,) int64, which of these to look at, in any order,
+    a place that comes twice once; most, how many features to name at each.
+    Raises ValueError for other shapes or types, codes that are not finite, no places, one that is not there, or more than f.
+    """
+    codes = checks.finite("codes", checks.matrix("codes", codes))
+    if not isinstance(places, Tensor) or places.dtype != torch.int64 or places.ndim != 1 or not len(places):
+        got = f"{tuple(places.shape)}, {places.dtype}" if isinstance(places, Tensor) else type(places).__name__
+        raise ValueError(f"places is {got}; expected an int64 tensor (p,) of at least one row of codes")
+    checks.counts("places", places.tolist(), "rows of codes", least=0, most=len(codes) - 1, why="the last row of codes")
+    checks.count("most", most, most=codes.shape[1], why="as many as there are features")
+    full = codes.abs().amax(dim=0).clamp_min(torch.finfo(codes.dtype).tiny)
+    places = places.unique()
+    own = codes[places]
+    share, feature = (own.abs() / full).topk(most, dim=1)
+    off = share == 0
+    return StrongestAt(
+        places, feature.masked_fill(off, -1), own.gather(1, feature).masked_fill(off, 0), (own != 0).sum(dim=1)
+    )
+
+
+def example_places(cards: Sequence[FeatureCard]) -> Tensor:
+    """Of all examples the places at which their own card's feature is on, and those that they were chosen for: (p,) int64,
+    each once, from low to high.
+
+    Raises ValueError where there is no example, or one does not say its place.
+    """
+    found = []
+    for card in cards:
+        for i, example in enumerate(card.examples):
+            if example.place is None:
+                raise ValueError(f"example {i} of feature {card.feature} says no place; expected the number of its token among all")
+            on = (example.activations != 0).nonzero().ravel()
+            found.append(torch.cat([on, torch.tensor([example.focus])]) + example.place - example.focus)
+    if not found:
+        raise ValueError("cards have no examples; expected at least one")
+    return torch.cat(found).unique()
+
+
+@torch.no_grad()
+def f1_intervals(
+    scores: LabelScores, codes: Tensor, labels: Tensor, groups: Tensor, *, level: float = 0.95, draws: int = 1_000, seed: int = 0
+) -> Tensor:  # fmt: skip
+    """Between which two numbers each feature's F1 lies, had other texts of the kind been taken: (f, 2).
+
+    A bootstrap over groups (Efron, 1979): as many groups are drawn by lot, each as often as it comes, F1 is worked out on
+    these, again and again, and the interval holds the middle `level` of what comes out. Whole texts are drawn, not tokens, for
+    what stands in one text is alike.
+
+    Args: scores, of `label_scores`; codes (m, f) and labels (m, l) bool, the examples kept aside that they are from; groups
+    (m,) int64, which text each example is from, counted from 0.
+    Raises ValueError for other shapes or types, a level that is not between 0 and 1, or fewer than one draw.
+    """
+    codes = checks.finite("codes", checks.matrix("codes", codes, len(scores.f1)))
+    for name, value, dtype, dims in (("labels", labels, torch.bool, 2), ("groups", groups, torch.int64, 1)):
+        if not isinstance(value, Tensor) or value.dtype != dtype or value.ndim != dims or len(value) != len(codes):
+            got = f"{tuple(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{name} is {got}; expected a {dims}-dimensional {dtype} tensor of {len(codes)} rows, as codes has")
+    if labels.shape[1] <= (last := int(scores.label.max())):
+        raise ValueError(f"labels has {labels.shape[1]} columns; expected at least {last + 1}, for scores has label {last}")
+    if groups.min() < 0:
+        raise ValueError(f"groups holds {groups.min().item()}; expected the numbers of texts, counted from 0")
+    checks.number("level", level, above=0, below=1)
+    checks.count("draws", draws)
+    # In each group, for each feature: how often it is on and its label holds, how often it is on, how often the label holds.
+    counts = torch.zeros(3, int(groups.max()) + 1, codes.shape[1], dtype=torch.float64)
+    for rows in torch.arange(len(codes)).split(8_192):
+        on, true = codes[rows] > scores.threshold, labels[rows][:, scores.label]
+        for total, part in zip(counts, (on & true, on, true)):
+            total.index_add_(0, groups[rows], part.double())
+    there = counts[:, torch.bincount(groups, minlength=counts.shape[1]) > 0]
+    times = torch.rand(draws, there.shape[1], generator=torch.Generator().manual_seed(seed))
+    times = torch.nn.functional.one_hot((times * there.shape[1]).long(), there.shape[1]).sum(dim=1).double()
+    both, said, true = (times @ part for part in there)  # (draws, f)
+    f1 = 2 * both / (said + true).clamp_min(1)
+    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    return f1.quantile(ends, dim=0).T.float()

@@ -110,7 +110,6 @@ def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor]
     return change
 
 
-EXAMPLES = (0.0, 0.0, 0.0, 0.25, 0.45, 0.65, 0.85, 1.0, 1.0)  # where in the range they are looked for, 0 for the strongest
 BEFORE, LENGTH = 15, 24  # tokens of an example before the one that it is chosen for, and in all
 BINS = 24
 
@@ -120,7 +119,7 @@ def feature_cards(
     sae: SparseAutoencoder, x: Tensor, tokens: Tokens, vocabulary: Sequence[str], *,
     features: Sequence[int] | None = None, unembed: Tensor | None = None, model: nn.Module | None = None, part: str | None = None,
     scores: LabelScores | None = None, names: Sequence[str] = (), labels: Tensor | None = None, least_f1: float = 0.0,
-    snippets: int = 4, reach: int = 64,
+    snippets: int = 4, reach: int = 64, examples: int = 9, sources: Sequence[str] | None = None, intervals: Tensor | None = None,
 ) -> list[FeatureCard]:  # fmt: skip
     """Cards of features, from all the texts in which they are on; those that are on nowhere have none.
 
@@ -137,12 +136,16 @@ def feature_cards(
     model and part: where x comes from. With them a card has the effect of switching the feature off: measured in `snippets`
     pieces of text, spread over the feature's whole range, of `reach` tokens (or its `context`, if that is less), two thirds of them before the one chosen.
     scores, names, labels (n, l) bool: the labels, from `label_scores` on this sae's codes, what they are called, and where they
-    hold. A card has its label where its F1 is at least `least_f1` (and its AUROC a number).
+    hold. A card has its label where its F1 is at least `least_f1` (and its AUROC a number). intervals (d_sae, 2), between which
+    two numbers each F1 lies (of `f1_intervals`).
+    examples: how many a card has, spread over the feature's whole range, beside the two where its label fails. sources: what each
+    of the texts is called.
     Raises ValueError for parts that do not fit together.
     """
-    _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels)
+    _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels, sources, intervals)
     checks.count("snippets", snippets)
     reach = min(checks.count("reach", reach), getattr(model, "context", reach))
+    checks.count("examples", examples)
     features = list(range(sae.d_sae) if features is None else features)
     codes = torch.cat([sae.encode(piece.to(sae.W_dec.device))[:, features].cpu() for piece in x.split(4_096)]).T.contiguous()  # (features, n)
     orders = [strongest_first(row) for row in codes]
@@ -162,22 +165,24 @@ def feature_cards(
             push -= push.mean()
             promoted = [(vocabulary[j], push[j].item()) for j in push.topk(min(10, len(push))).indices.tolist()]
             suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(min(10, len(push))).indices.tolist()]
-        label, numbers, wrong = None, [0.0] * 5, {}
+        label, numbers, wrong, holding, interval = None, [0.0] * 5, {}, None, None
         if scores is not None and scores.f1[feature] >= least_f1 and not scores.auroc[feature].isnan():
             label = names[int(scores.label[feature])]
             holds = labels[:, int(scores.label[feature])]
             numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
             alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
             wrong = {FALSE_ALARM: alarms, MISSED: (holds & (own == 0)).nonzero().ravel()}
+            holding = int(holds.sum())
+            interval = None if intervals is None else tuple(intervals[feature].tolist())
         cards.append(FeatureCard(
             feature, label, *numbers, len(order) / len(own), torch.histc(strength[order], BINS, 0, strength[order[0]].item()),
             strength[order[0]].item(), promoted, suppressed, effects.get(feature),
-            _examples(strength, order, wrong, tokens, vocabulary, bounds),
+            _examples(strength, order, wrong, tokens, vocabulary, bounds, examples, sources), holding, interval,
         ))  # fmt: skip
     return cards
 
 
-def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels) -> None:
+def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels, sources, intervals) -> None:
     checks.finite("x", checks.matrix("x", x, sae.d_in))
     if len(x) != len(tokens.ids):
         raise ValueError(f"x has {len(x)} rows; expected {len(tokens.ids)}, one for each token")
@@ -198,11 +203,17 @@ def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, nam
             raise ValueError(f"labels is {got}; expected a bool tensor of shape ({len(x)}, {len(names)}), a column for each name")
         if scores.label.max() >= len(names):
             raise ValueError(f"scores has label {int(scores.label.max())}; expected one of the {len(names)} in names, counted from 0")
+    if sources is not None and len(sources) <= (last := int(tokens.file.max())):
+        raise ValueError(f"sources names {len(sources)} texts; expected at least {last + 1}, for a token is from text {last}")
+    if intervals is not None and (not isinstance(intervals, Tensor) or intervals.shape != (sae.d_sae, 2)):
+        got = tuple(intervals.shape) if isinstance(intervals, Tensor) else type(intervals).__name__
+        raise ValueError(f"intervals is {got}; expected a tensor of shape ({sae.d_sae}, 2), a row for each feature")
 
 
 def _examples(
-    strength: Tensor, order: Tensor, wrong: dict[str, Tensor], tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor
-) -> list[Example]:
+    strength: Tensor, order: Tensor, wrong: dict[str, Tensor], tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor,
+    count: int, sources: Sequence[str] | None,
+) -> list[Example]:  # fmt: skip
     """From the whole range of a feature, by `order`; and one of each kind of places at which its label is wrong."""
     taken: list[int] = []
     examples = []
@@ -217,10 +228,11 @@ def _examples(
                 first = max(begin, min(place - BEFORE, end - LENGTH))
                 last = min(first + LENGTH, end)
                 texts = [vocabulary[j] for j in tokens.ids[first:last].tolist()]
-                examples.append(Example(texts, strength[first:last].clone(), place - first, quantile))
+                source = None if sources is None else sources[int(tokens.file[place])]
+                examples.append(Example(texts, strength[first:last].clone(), place - first, quantile, place, source))
                 return
 
-    for share in EXAMPLES:
+    for share in _spread(count):
         start = round(share * (len(order) - 1))
         ranks = range(start, len(order))[:200] if share < 1 else range(len(order))[::-1][:200]
         add(order[list(ranks)], [_quantile(rank, len(order)) for rank in ranks])
@@ -228,6 +240,12 @@ def _examples(
     for kind, places in wrong.items():
         add(places[:200], [kind] * 200)
     return examples
+
+
+def _spread(count: int) -> list[float]:
+    """Where in the range that many examples are looked for, from 0, the strongest: a third of them, and two ninths at the weak end."""
+    top, bottom = math.ceil(count / 3), 2 * count // 9
+    return [0.0] * top + torch.linspace(0.25, 0.85, count - top - bottom).tolist() + [1.0] * bottom
 
 
 def _quantile(rank: int, count: int) -> str:

@@ -9,6 +9,7 @@ import io
 import itertools
 import math
 import re
+from collections.abc import Sequence
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -21,6 +22,7 @@ from matplotlib.transforms import Affine2D
 from torch import Tensor
 
 from . import checks
+from .interpret import Card
 
 #: What each colour means. Okabe and Ito chose them so that colour-blind readers can tell them apart.
 COLOURS = {"input": "#0072b2", "code": "#cc79a7", "reconstruction": "#009e73", "error": "#d55e00"}
@@ -94,12 +96,17 @@ def figure(ax: Axes, alt: str) -> Figure:
     return Figure(svg, alt)
 
 
-def pictures(ink: dict[str, Tensor], signed: dict[str, Tensor] | None = None, *, size: float = 0.46) -> Axes:
+def pictures(
+    ink: dict[str, Tensor], signed: dict[str, Tensor] | None = None, *, size: float = 0.46, wide: int | None = None,
+    under: dict[str, Sequence[str]] | None = None,
+) -> Axes:  # fmt: skip
     """Rows of small square pictures, each row under its name.
 
     Args: ink, name to (n, pixels) from blank paper (0) to full ink (1); signed, the same for rows of weights, with 0 as
-    the ground; size, inches a picture. Returns the last Axes. Raises ValueError where there is no row, a name is
-    in both, n differs, or a row does not hold finite square pictures.
+    the ground; size, inches a picture; wide, the most pictures beside each other: where there are more, all rows go on below,
+    so that a phone need not shrink them; under, for some of the names a word under each of the row's n pictures, such as how
+    strong each is. Returns the last Axes. Raises ValueError where there is no row, a name is in both, n differs, a row does not
+    hold finite square pictures, or there are not as many words as pictures.
     """
     signed = signed or {}
     rows = {**ink, **signed}
@@ -112,15 +119,87 @@ def pictures(ink: dict[str, Tensor], signed: dict[str, Tensor] | None = None, *,
     if len({len(x) for x in rows.values()}) > 1:
         raise ValueError(f"the rows hold {({name: len(x) for name, x in rows.items()})} pictures; expected as many in each")
     n = len(next(iter(rows.values())))
-    # The names take as much room as half a row.
-    fig, axes = plt.subplots(len(rows), n, figsize=(size * n, 1.5 * size * len(rows)), squeeze=False)
-    for (name, x), line in zip(rows.items(), axes):
-        for ax, values in zip(line, x.detach().cpu().numpy()):
-            side = math.isqrt(len(values))
-            picture(ax, np.reshape(values, (side, side)), signed=name in signed)
-        line[0].set_title(name, loc="left", pad=5)
-    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.08, hspace=0.65)
-    return axes[-1, -1]
+    wide = n if wide is None else min(n, checks.count("wide", wide))
+    for name, words in (under or {}).items():
+        if name not in rows or isinstance(words, str) or len(words) != n:
+            raise ValueError(f"under[{name!r}] is {words!r}; expected {n} words, for a row of that name")
+    starts = range(0, n, wide)
+    # The names take as much room as half a row, and so do the words under it.
+    fig, axes = plt.subplots(
+        len(rows) * len(starts), wide, figsize=(size * wide, (2 if under else 1.5) * size * len(rows) * len(starts)), squeeze=False
+    )
+    for block, start in enumerate(starts):
+        for (name, x), line in zip(rows.items(), axes[block * len(rows) :]):
+            some = x[start : start + wide].detach().cpu().numpy()
+            for place, (ax, values) in enumerate(zip(line, some)):
+                side = math.isqrt(len(values))
+                picture(ax, np.reshape(values, (side, side)), signed=name in signed)
+                if name in (under or {}):
+                    ax.set_xlabel(under[name][start + place], fontsize=9, labelpad=2)
+            for ax in line[len(some) :]:
+                ax.axis("off")
+            line[0].set_title(name, loc="left", pad=5)
+    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.08, hspace=1.1 if under else 0.65)
+    return axes[-1, len(some) - 1]
+
+
+def arrows(planes: dict[str, Tensor]) -> Axes:
+    """Features as arrows in planes of two numbers, a plane a name, beside each other and large enough to be read on a phone.
+
+    A feature has its number at its arrow's end, and the same colour in all planes; one that is forgotten has no arrow.
+
+    Args: planes, name to (features, 2), the same number of features in each. Returns the last Axes. Raises ValueError where
+    there is no plane, the shapes are others, or a number is not finite.
+    """
+    if not planes:
+        raise ValueError("planes is empty; expected at least one plane")
+    for name, W in planes.items():
+        checks.finite(name, checks.matrix(name, W, 2))
+    if len({len(W) for W in planes.values()}) > 1:
+        raise ValueError(f"the planes hold {({name: len(W) for name, W in planes.items()})} features; expected as many in each")
+    reach = 1.3 * max(W.norm(dim=1).max().item() for W in planes.values()) or 1.0
+    # Drawn at the width of a phone: words keep their size there.
+    fig, axes = plt.subplots(1, len(planes), figsize=(4.3, 4.3 / len(planes) + 0.35), squeeze=False)
+    for ax, (name, W) in zip(axes[0], planes.items()):
+        for i, ((x, y), colour) in enumerate(zip(W.detach().cpu().tolist(), sns.color_palette("colorblind", len(W))), start=1):
+            length = math.hypot(x, y)
+            if length > 0.05 * reach:
+                ax.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0})
+                if length > 0.2 * reach:
+                    out = 1 + 0.14 * reach / length
+                    ax.text(out * x, out * y, str(i), ha="center", va="center", fontsize=10)
+        ax.axhline(0, color=_TEXT, alpha=0.25, linewidth=0.8, zorder=0)
+        ax.axvline(0, color=_TEXT, alpha=0.25, linewidth=0.8, zorder=0)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
+        ax.set_title(name, fontsize=10)
+        sns.despine(ax=ax, left=True, bottom=True)
+    axes[0, 0].set_xlabel("first number", fontsize=10)
+    axes[0, 0].set_ylabel("second number", fontsize=10)
+    fig.tight_layout(w_pad=0.3)
+    return axes[0, -1]
+
+
+def card(card: Card, x: Tensor, *, count: int = 8) -> Axes:
+    """The card of a feature of square pictures: what it adds, once; the examples in which it is strongest, and some over its whole
+    range, each with how strongly it is on.
+
+    Args: card, of `interpret.card`; x (n, pixels), the examples that it is from; count, how many in each row. Returns the last
+    Axes. Raises ValueError as `pictures` and `Card.across` do.
+    """
+    across = card.across(count)
+    strength = dict(zip(card.examples.tolist(), card.values.tolist()))
+    rows = {"strongest": card.examples[:count], "over the whole range": across}
+    under = {name: [f"{strength[row]:.1f}" for row in places.tolist()] for name, places in rows.items()}
+    ax = pictures({name: x[places] for name, places in rows.items()}, size=4.3 / count, under=under)
+    fig = ax.figure
+    side = math.isqrt(len(card.picture))
+    # Above both, and larger: beside them it would make the whole wider than a phone.
+    width, height = fig.get_size_inches()
+    own = fig.add_axes((0, 1 + 0.75 / height, 1.1 / width, 1.1 / height))
+    picture(own, card.picture.detach().cpu().view(side, side).numpy(), signed=True)
+    own.set_title("adds", loc="left", pad=5)
+    own.set_xlabel(f"on in {card.density:.0%}", fontsize=9, labelpad=2)
+    return ax
 
 
 def picture(ax: Axes, values: np.ndarray, *, signed: bool = False) -> Axes:

@@ -17,6 +17,7 @@ function ofHundred(share) {
   const whole = Math.round(100 * share);
   return share > 0 && share < 1 && whole % 100 === 0 ? (100 * share).toFixed(1) : String(whole);
 }
+const ofAll = (/** @type {number} */ number, /** @type {number} */ all, /** @type {string} */ word) => (number === all ? `All ${counted(all, word)}` : `${number.toLocaleString("en")} of ${counted(all, word)}`);
 const signed = (/** @type {number} */ value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 
 /**
@@ -42,10 +43,37 @@ function middle(histogram) {
   return histogram.findIndex((count) => (seen += count) >= all / 2);
 }
 
+/**
+ * The first of some nodes, and the others behind a button that says how many they are. In print all are there.
+ * @param {HTMLElement} holder @param {HTMLElement[]} nodes @param {number} first @param {string} word
+ */
+function fold(holder, nodes, first, word) {
+  holder.append(...nodes.slice(0, first));
+  const rest = nodes.slice(first);
+  if (!rest.length) return [holder];
+  const more = /** @type {HTMLElement} */ (holder.cloneNode());
+  more.classList.add("sae-more");
+  more.append(...rest);
+  const button = el("button", { type: "button", className: "sae-fold", "aria-expanded": "false", onclick() {
+    const open = button.getAttribute("aria-expanded") === "false";
+    button.setAttribute("aria-expanded", String(open));
+    words(open);
+  } });
+  const words = (/** @type {boolean} */ open) => { button.textContent = open ? "Show fewer" : counted(rest.length, word).replace(" ", " more "); };
+  words(false);
+  return [holder, button, more];
+}
+
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    const { tokens, cards } = unpack(model.get("table"), model.get("texts"));
+    const { tokens, cards, at: onAt } = unpack(model.get("table"), model.get("texts"), model.get("there"));
+    const bar = model.get("told") ?? 0;
+    const weak = (/** @type {Card} */ card) => card.label !== null && card.f1 < bar;
+    const presses = cards.some(({ examples }) => examples.some(({ begin, focus }) => onAt(begin + focus)));
+    const touch = matchMedia("(hover: none)").matches;
+    // On a phone a card is folded the more.
+    const narrow = matchMedia("(max-width: 600px)").matches;
     const { controls, stage, say } = explorable(root, model);
     const placeOf = new Map(cards.map((card, at) => [card.feature, at]));
     /** What a search looks through: the label, what it promotes, and the tokens that it is on for. */
@@ -53,6 +81,8 @@ export default {
       label ?? "", ...promoted.map(([token]) => tokens[token]),
       ...examples.filter(({ quantile }) => quantile !== MISSED).map((example) => tokens[example.tokens[example.focus]]),
     ].join("\u0000").toLowerCase());
+    /** What else stands in its examples, made when somebody first searches. @type {string[]} */
+    let around = [];
     const keys = [
       (/** @type {Card} */ card) => card.f1 ?? -1, (/** @type {Card} */ card) => card.density,
       (/** @type {Card} */ card) => card.effect?.[0] ?? -Infinity, (/** @type {Card} */ card) => -card.feature,
@@ -61,6 +91,10 @@ export default {
 
     const state = { at: placeOf.get(model.get("start")) ?? 0, order: 0, least: 0, low: 0, high: SHARES.length - 1, query: "" };
     const shared = { feature: hashState("feature"), among: hashState("among"), find: hashState("find") };
+    /** What was seen at addresses that do not say it all. @type {Map<string, typeof state>} */
+    const left = new Map();
+    /** What the address asks for and is not there. */
+    let missing = "";
     /** What the address says, as far as it fits; the feature's place, or -1. */
     function restore() {
       const [order, least, low, high, ...rest] = shared.among.whole();
@@ -69,18 +103,27 @@ export default {
       const [feature, ...others] = shared.feature.whole();
       const at = others.length ? -1 : placeOf.get(feature) ?? -1;
       if (at >= 0) state.at = at;
+      missing = at < 0 ? shared.feature.get() ?? "" : "";
       return at;
     }
 
-    /** The features that fit, in their order. @type {number[]} */
+    /** The features that fit, in their order: those that fit themselves, and after them those of which only the examples do. @type {number[]} */
     let found = [];
+    let own = 0;
     function search() {
       const asked = state.query.toLowerCase().split(/\s+/).filter(Boolean);
-      found = orders[state.order].filter((at) => {
+      const fits = (/** @type {number} */ at, /** @type {string[]} */ where) => asked.every((word) =>
+        (/^#\d+$/.test(word) ? word === `#${cards[at].feature}` : word === String(cards[at].feature) || words[at].includes(word) || where[at]?.includes(word)));
+      const all = orders[state.order].filter((at) => {
         const card = cards[at];
-        return (state.least === 0 || (card.f1 ?? -1) >= state.least / 20) && card.density >= SHARES[state.low] && card.density <= SHARES[state.high]
-          && asked.every((word) => (/^#\d+$/.test(word) ? word === `#${card.feature}` : words[at].includes(word) || word === String(card.feature)));
+        return (state.least === 0 || (card.f1 ?? -1) >= state.least / 20) && card.density >= SHARES[state.low] && card.density <= SHARES[state.high];
       });
+      found = all.filter((at) => fits(at, []));
+      own = found.length;
+      if (!asked.length) return;
+      if (!around.length) around = cards.map(({ examples }) => examples.map((example) => Array.from(example.tokens, (token) => tokens[token]).join("")).join("\u0000").toLowerCase());
+      const there = new Set(found);
+      found = [...found, ...all.filter((at) => !there.has(at) && fits(at, around))];
     }
     /** What was asked for, in words. */
     function asked() {
@@ -88,15 +131,19 @@ export default {
         state.query.trim() && `with “${state.query.trim()}”`, state.least && `F1 at least ${two(state.least / 20)}`,
         state.low && `on for ${percent(SHARES[state.low])} or more`, state.high < SHARES.length - 1 && `on for ${percent(SHARES[state.high])} or less`,
       ].filter(Boolean);
-      const which = found.length === cards.length ? `All ${counted(cards.length, "feature")}` : `${found.length.toLocaleString("en")} of ${counted(cards.length, "feature")}`;
-      return `${[which, ...parts].join(", ")}, by ${ORDERS[state.order]}`;
+      const beside = found.length - own;
+      return `${[ofAll(own, cards.length, "feature"), ...parts].join(", ")}, by ${ORDERS[state.order]}`
+        + (beside ? `; then ${beside.toLocaleString("en")} with it elsewhere in their examples` : "");
     }
-    const named = (/** @type {Card} */ card) => card.label ?? "no label fits";
-    const tell = () => say(`${asked()}. ${found.length ? "" : "Ask for less. "}Open: #${cards[state.at].feature}, ${named(cards[state.at])}.`);
+    const named = (/** @type {Card} */ card) => (card.label === null ? "no label fits" : weak(card) ? `weak: ${card.label}` : card.label);
+    const numbers = cards.map(({ feature }) => feature);
+    const lacking = () => (missing ? `There is no card of ${/^\d+$/.test(missing) ? `brick #${missing}` : `“${missing}”`}: `
+      + `there are ${counted(cards.length, "card")}, from #${Math.min(...numbers)} to #${Math.max(...numbers)}. ` : "");
+    const tell = () => say(`${lacking()}${asked()}. ${found.length ? "" : "Ask for less. "}Open: #${cards[state.at].feature}, ${named(cards[state.at])}.`);
 
     // The list. Only the rows that can be seen are there: a thousand would make every letter of a search slow.
     const rows = el("div", { className: "sae-rows", role: "presentation" });
-    const list = el("div", { className: "sae-list", role: "listbox", tabIndex: 0, "aria-label": "Features" }, rows);
+    const list = el("div", { className: "sae-list", role: "listbox", id: uniqueId("list"), tabIndex: 0, "aria-label": "Features" }, rows);
     const heading = el("p", { className: "sae-found" });
     const stem = uniqueId("feature");
     const rowHeight = () => rows.offsetHeight / found.length || 52;
@@ -109,8 +156,8 @@ export default {
         "aria-posinset": String(place + 1), "aria-setsize": String(found.length) },
         el("span", { className: `sae-brick ${open ? "sae-on" : ""}`, "aria-hidden": "true" }, el("span", { className: "sae-blank" })),
         el("span", { className: "sae-feature-words" },
-          el("span", { className: card.label === null ? "sae-feature-label sae-muted" : "sae-feature-label" }, named(card)),
-          el("span", { className: "sae-feature-numbers" }, `#${card.feature}${card.label === null ? "" : ` · F1 ${two(card.f1)}`} · ${percent(card.density)}`)));
+          el("span", { className: card.label === null || weak(card) ? "sae-feature-label sae-muted" : "sae-feature-label" }, named(card)),
+          el("span", { className: "sae-feature-numbers" }, [`#${card.feature}`, ...(card.label === null ? [] : [`F1 ${two(card.f1)}`, ...(card.holds === null ? [] : [`n ${card.holds.toLocaleString("en")}`])]), percent(card.density)].join(" · "))));
       node.style.setProperty("--place", String(place));
       return node;
     }
@@ -142,7 +189,9 @@ export default {
     list.addEventListener("scroll", drawRows);
     list.addEventListener("click", (/** @type {MouseEvent} */ event) => {
       const place = Math.floor((event.clientY - rows.getBoundingClientRect().top) / rowHeight());
-      if (place < found.length) choose(found[place]);
+      if (place >= found.length) return;
+      choose(found[place]);
+      bring();
     });
     list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       const page = Math.max(1, Math.floor(list.clientHeight / rowHeight()) - 1);
@@ -152,21 +201,63 @@ export default {
       if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
       if (found.length) choose(found[Math.max(0, Math.min(found.length - 1, steps[event.key]))]);
+      if (beside()) bring();
     });
 
-    const sheet = el("div", { className: "sae-card" });
-    const code = (/** @type {number} */ token) => el("code", {}, inWords(tokens[token]));
+    const sheet = el("div", { className: "sae-card", tabIndex: -1, role: "group", "aria-label": "Card" });
+    const side = el("div", { className: "sae-side" }, heading, list);
+    const code = (/** @type {number} */ token) => el("code", { translate: false }, inWords(tokens[token]));
+    /** Whether the list stands beside the card, and not above it. */
+    const beside = () => getComputedStyle(side).position === "sticky";
+    /** Whoever opens a card sees it: the list too, where both have room. */
+    function bring() {
+      const { top } = sheet.getBoundingClientRect();
+      if (top >= 0 && top < 0.6 * innerHeight) return;
+      (!beside() && side.offsetHeight + 320 <= innerHeight ? side : sheet).scrollIntoView({ block: "start" });
+    }
+    /** The card of another brick, from within this one: a step that *back* undoes. @param {number} at */
+    function follow(at) {
+      if (at === state.at) return;
+      if (document.documentElement.dataset.widgetHost !== undefined) {
+        left.set(location.hash, { ...state });
+        history.pushState(null, "", location.href);
+      }
+      choose(at);
+      sheet.focus({ preventScroll: true });
+      sheet.scrollIntoView({ block: "start" });
+    }
+    /** Another brick, to go to. @param {number} at @param {string} number @param {number} share how long its bar is */
+    function way(at, number, share) {
+      const card = cards[at];
+      const length = el("span", { className: "sae-push" });
+      length.style.setProperty("--share", String(share));
+      return el("li", {},
+        el("button", { type: "button", className: "sae-way", disabled: at === state.at, onclick: () => follow(at) },
+          `#${card.feature} `, el("span", { className: card.label === null || weak(card) ? "sae-muted" : "" }, at === state.at ? "this brick" : named(card))),
+        length, el("span", { className: "sae-number" }, number));
+    }
 
     /** @param {Card} card */
     function pushed(card) {
       const full = Math.max(1e-9, ...[...card.promoted, ...card.suppressed].map(([, change]) => Math.abs(change)));
       return [["Makes likelier next", card.promoted], ["Makes less likely next", card.suppressed]].map(([title, pairs]) => el("div", {},
         el("p", { className: "sae-label" }, title),
-        el("ul", { className: "sae-pushes" }, .../** @type {[number, number][]} */ (pairs).map(([token, change]) => {
+        ...fold(el("ul", { className: "sae-pushes" }), /** @type {[number, number][]} */ (pairs).map(([token, change]) => {
           const bar = el("span", { className: change < 0 ? "sae-push sae-taken" : "sae-push" });
           bar.style.setProperty("--share", String(Math.abs(change) / full));
           return el("li", {}, code(token), bar, el("span", { className: "sae-number" }, signed(change)));
-        }))));
+        }), narrow ? 3 : 5, "token")));
+    }
+
+    /** @param {Card} card */
+    function alike({ similar }) {
+      const titles = ["Bricks that draw most like it", "Bricks that are on together with it"];
+      const words = ["The cosine of the angle between the two.", "Of all tokens at which either is on, the share at which both are."];
+      return similar.flatMap((row, i) => {
+        const pairs = Array.from({ length: row.length / 2 }, (_, j) => row.slice(2 * j, 2 * j + 2));
+        return pairs.length ? [el("div", {}, el("p", { className: "sae-label" }, titles[i]), el("p", { className: "sae-aside" }, words[i]),
+          ...fold(el("ul", { className: "sae-ways" }), pairs.map(([at, much]) => way(at, i ? `${much}%` : two(much / 100), much / 100)), narrow ? 3 : 5, "brick"))] : [];
+      });
     }
 
     /** @param {Card} card */
@@ -209,7 +300,8 @@ export default {
       const rest = () => {
         const first = card.examples[0];
         tile.set(first ? (first.levels[first.focus] / 255) * card.maximum : 0);
-        told.textContent = "Point at a token to see how strongly the brick is on there.";
+        told.textContent = `${touch ? "Tap" : "Point at"} a token to see how strongly the brick is on there`
+          + (presses ? `${touch ? "" : "; press a shaded one"}, and which others are.` : ".");
       };
       /** @param {import("./feature_cards.js").Example} example @param {number} i */
       const show = (example, i) => {
@@ -217,14 +309,42 @@ export default {
         told.replaceChildren(el("code", {}, inWords(tokens[example.tokens[i]])), ` ${strength(example.levels[i])}`);
       };
 
+      /** @type {HTMLElement|null} */
+      let panel = null;
+      /**
+       * Under an example, which bricks are on at one of its tokens.
+       * @param {import("./feature_cards.js").Example} example @param {number} i @param {HTMLElement} box @param {boolean} [byKey]
+       */
+      function press(example, i, box, byKey = false) {
+        if (!presses) return;
+        panel?.remove();
+        const there = onAt(example.begin + i);
+        const token = code(example.tokens[i]);
+        panel = el("div", { className: "sae-there", role: "group", tabIndex: -1, "aria-label": `Bricks that are on at ${spoken(tokens[example.tokens[i]])}`,
+          onkeydown: (/** @type {KeyboardEvent} */ event) => {
+            if (event.key !== "Escape") return;
+            panel?.remove();
+            box.focus();
+          } });
+        if (there) {
+          panel.append(el("p", {}, `${counted(there.count, "brick")} ${there.count === 1 ? "is" : "are"} on at `, token,
+            there.count > there.on.length ? `. Strongest, each beside its own strongest:` : ", each beside its own strongest:"),
+            el("ul", { className: "sae-ways" }, ...there.on.map(({ card, share }) =>
+              way(card, `${(share * cards[card].maximum).toFixed(1)}, ${Math.round(100 * share)}%`, share))));
+        } else panel.append(el("p", {}, "Which bricks are on at ", token, " is not kept; it is for the shaded tokens."));
+        (box.closest(".sae-example") ?? box).append(panel);
+        if (byKey) panel.focus({ preventScroll: true });
+        panel.scrollIntoView({ block: "nearest" });
+      }
+
       /** @param {import("./feature_cards.js").Example} example @param {number} number */
       function line(example, number) {
         const own = uniqueId("token");
-        const marks = example.tokens.map((token, i) => {
+        const marks = Array.from(example.tokens, (token, i) => {
           const level = example.levels[i];
           const said = `${spoken(tokens[token])}: ${strength(level)}`;
           const mark = el("span", { className: `${level ? "sae-lit" : ""} ${i === example.focus ? "sae-focus" : ""}`, role: "option", id: `${own}-${i}`,
-            "aria-selected": String(i === example.focus), "aria-label": said, title: said, onpointerover: () => show(example, i) },
+            "aria-selected": String(i === example.focus), "aria-label": said, title: said, onpointerover: () => show(example, i), onclick: () => press(example, i, box) },
             // Nor does an example begin with an empty line.
             visible(tokens[token], tokens[example.tokens[i + 1]]).replace(i ? /$^/ : /^⏎\n/, "⏎"));
           if (level) mark.style.setProperty("--share", String(level / 255));
@@ -239,13 +359,17 @@ export default {
           show(example, at);
         };
         const box = el("div", {
-          className: "sae-text", translate: false, role: "listbox", tabIndex: 0, "aria-orientation": "horizontal",
+          className: presses ? "sae-text sae-askable" : "sae-text", role: "listbox", tabIndex: 0, "aria-orientation": "horizontal", translate: false,
           "aria-label": `Example ${number}, ${example.quantile}`, "aria-activedescendant": marks[at].id,
           onfocus: () => { if (box.matches(":focus-visible")) go(at); },
           onblur: () => { marks[at].classList.remove("sae-at"); rest(); },
           onkeydown: (/** @type {KeyboardEvent} */ event) => {
             /** @type {Record<string, number>} */
             const steps = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: marks.length - 1 };
+            if (["Enter", " "].includes(event.key) && presses) {
+              event.preventDefault();
+              return press(example, at, box, true);
+            }
             if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
             event.preventDefault();
             go(steps[event.key]);
@@ -253,17 +377,22 @@ export default {
         }, ...marks);
         const between = !["strongest", "weakest", FALSE_ALARM, MISSED].includes(example.quantile);
         return el("div", { className: "sae-example" },
-          el("p", { className: "sae-margin" }, two((example.levels[example.focus] / 255) * card.maximum), ...(between ? [el("span", {}, example.quantile)] : [])), box);
+          el("p", { className: "sae-margin" }, two((example.levels[example.focus] / 255) * card.maximum), ...(between ? [el("span", {}, example.quantile)] : [])),
+          el("div", {}, box, ...(example.source ? [el("p", { className: "sae-source", translate: false }, example.source)] : [])));
       }
 
-      const groups = el("div", { onpointerleave: rest });
-      let last = "";
+      // A finger that is lifted has left, too, and what it has asked for is still to be read.
+      const groups = el("div", { onpointerleave: (/** @type {PointerEvent} */ event) => { if (event.pointerType !== "touch") rest(); } });
+      /** @type {Map<string, HTMLElement[]>} */
+      const parts = new Map();
       card.examples.forEach((example, i) => {
         const group = { strongest: "Strongest", weakest: "Weakest", [FALSE_ALARM]: "On though the label does not hold", [MISSED]: "Off though the label holds" }[example.quantile] ?? "Across its range";
-        if (group !== last) groups.append(el("p", { className: "sae-label" }, group));
-        last = group;
-        groups.append(line(example, i + 1));
+        parts.set(group, [...(parts.get(group) ?? []), line(example, i + 1)]);
       });
+      const first = { Strongest: narrow ? 2 : 3, "Across its range": narrow ? 2 : 4, Weakest: narrow ? 1 : 2 };
+      for (const [group, lines] of parts) {
+        groups.append(el("p", { className: "sae-label" }, group), ...fold(el("div", {}), lines, first[/** @type {keyof typeof first} */ (group)] ?? lines.length, "example"));
+      }
       rest();
       return { tile, told, groups };
     }
@@ -272,23 +401,33 @@ export default {
       const card = cards[state.at];
       const { tile, told, groups } = examples(card);
       const scores = [["F1", card.f1], ["precision", card.precision], ["recall", card.recall], ["AUROC", card.auroc]];
+      const rests = [card.interval ? `${two(card.interval[0])} to ${two(card.interval[1])}` : "", card.holds === null ? "" : `n = ${counted(card.holds, "token")}`].filter(Boolean);
       const on = card.threshold > 0 ? `on at more than ${two(card.threshold)}` : "on";
       sheet.replaceChildren(
+        ...(missing ? [el("p", { className: "sae-missing" }, `${lacking()}This is another one.`)] : []),
         el("div", { className: "sae-head" }, tile.node, el("div", {},
-          el("p", { className: card.label === null ? "sae-headline sae-muted" : "sae-headline" }, named(card)),
-          el("p", {}, card.density ? `On for ${percent(card.density)} of all tokens, one in ${Math.round(1 / card.density).toLocaleString("en")}.` : "It is never on."))),
+          el("p", { className: card.label === null || weak(card) ? "sae-headline sae-muted" : "sae-headline" }, named(card)),
+          el("p", {}, card.density ? `On for ${percent(card.density)} of all tokens, one in ${Math.round(1 / card.density).toLocaleString("en")}.` : "It is never on.")),
+          // For fingers: with keys the list is one step back.
+          el("a", { className: "sae-up", href: `#${list.id}`, tabIndex: -1, onclick(/** @type {Event} */ event) {
+            event.preventDefault();
+            side.scrollIntoView({ block: "start" });
+            list.focus({ preventScroll: true });
+          } }, "To the list")),
         ...(card.label === null ? [] : [
-          el("p", { className: "sae-verdict" }, `When it is ${on}, ${ofHundred(card.precision)} of 100 tokens carry the label “${card.label}”. Of all tokens that carry it, the brick is ${on} for ${ofHundred(card.recall)} of 100.`),
-          el("ul", { className: "sae-scores" }, .../** @type {[string, number][]} */ (scores).map(([name, value]) => el("li", {}, el("span", {}, name), " ", el("strong", {}, two(value))))),
+          el("p", { className: "sae-verdict" }, `${weak(card) ? "No label fits well; this is the best. " : ""}When it is ${on}, ${ofHundred(card.precision)} of 100 tokens carry the label “${card.label}”. Of all tokens that carry it, the brick is ${on} for ${ofHundred(card.recall)} of 100.`),
+          el("ul", { className: "sae-scores" }, .../** @type {[string, number][]} */ (scores).map(([name, value]) => el("li", {}, el("span", {}, name), " ", el("strong", {}, two(value)),
+            ...(name === "F1" ? rests.map((words) => el("span", {}, words)) : [])))),
         ]),
-        el("div", { className: "sae-examples" }, told, groups),
-        el("div", { className: "sae-facts" }, ...pushed(card), effect(card), histogram(card)));
+        el("div", { className: "sae-examples" }, groups, told),
+        el("div", { className: "sae-facts" }, ...pushed(card), ...alike(card), effect(card), histogram(card)));
     }
 
     /** @param {number} at */
     function choose(at) {
       if (at === state.at) return;
       state.at = at;
+      missing = "";
       reveal();
       drawRows();
       drawCard();
@@ -299,8 +438,8 @@ export default {
     function ask(news) {
       Object.assign(state, news);
       drawList();
-      // Who sorts wants to see what comes first.
-      if (news.order !== undefined) list.scrollTop = 0;
+      // Who sorts or searches wants to see what comes first.
+      if (news.order !== undefined || news.query !== undefined) list.scrollTop = 0;
       shared.among.set([state.order, state.least, state.low, state.high].join("."));
       if (state.query || shared.find.get()) shared.find.set(state.query);
       tell();
@@ -335,7 +474,7 @@ export default {
     controls.append(sorting.node,
       el("div", { className: "sae-field" }, el("label", { for: field.id }, "Search"), field), least.node,
       el("div", { className: "sae-field", role: "group", "aria-label": "How often it is on" }, el("span", {}, "On for"), low, el("span", {}, "to"), high, el("span", {}, "of tokens")));
-    stage.append(el("div", { className: "sae-browser" }, el("div", { className: "sae-side" }, heading, list), sheet));
+    stage.append(el("div", { className: "sae-room" }, el("div", { className: "sae-browser" }, side, sheet)));
 
     const linked = restore() >= 0;
     showControls();
@@ -351,20 +490,23 @@ export default {
       const { top } = sheet.getBoundingClientRect();
       if (top < 0 || top > innerHeight / 2) sheet.scrollIntoView({ block: "start" });
     };
-    if (linked && /** @type {any} */ (comes)?.type === "navigate") lead();
-    const follow = () => {
-      const was = state.at;
+    if ((linked || missing) && /** @type {any} */ (comes)?.type === "navigate") lead();
+    /** An address says what is seen; one that does not, brings back what was seen there before. @param {HashChangeEvent} event */
+    const arrive = (event) => {
+      const [was, told] = [state.at, missing];
+      left.set(new URL(event.oldURL).hash, { ...state });
+      Object.assign(state, left.get(location.hash));
       const there = restore() >= 0;
       showControls();
       drawList();
-      if (state.at !== was) drawCard();
+      if (state.at !== was || missing !== told) drawCard();
       tell();
-      if (there) lead();
+      if (there || missing) lead();
     };
-    addEventListener("hashchange", follow);
+    addEventListener("hashchange", arrive);
     return () => {
       measured.disconnect();
-      removeEventListener("hashchange", follow);
+      removeEventListener("hashchange", arrive);
     };
   },
 };

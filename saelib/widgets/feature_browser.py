@@ -9,7 +9,7 @@ import torch
 import traitlets
 
 from .. import checks
-from ..interpret import MISSED, Effect, Example, FeatureCard
+from ..interpret import MISSED, Effect, Example, FeatureCard, Similar, StrongestAt
 from .base import Explorable, explorable_style, javascript
 
 PREDICTION = (
@@ -24,6 +24,7 @@ CAPTION = (
 )
 TOKENS = 2**16  # different tokens, as many as two bytes can tell apart
 LEVELS = 255  # steps of an activation, as many as one byte can tell apart beside 0
+STEPS = 15  # the same where it is told which are on at a token, for there they are many
 
 
 class FeatureBrowser(Explorable):
@@ -31,9 +32,13 @@ class FeatureBrowser(Explorable):
     it draws, and what happens without it.
 
     On a published page #feature=123 in the address opens the card of feature 123. An activation travels as a 255th of its
-    feature's strongest, all other numbers with four digits.
+    feature's strongest, changes of logits with two decimals, all other numbers with four digits.
 
-    Args: cards, one for each feature; start, the feature whose card is open at first (the one with the highest F1 if left out).
+    Args: cards, one for each feature; start, the feature whose card is open at first (the one with the highest F1 if left out);
+    told, the F1 from which a label counts: below it, it is still shown and found, and called weak. What the next two tell is
+    about all features, not only those with a card: similar, which of them are alike (of `similar_features`); there, which are
+    on at some tokens (of `strongest_at`): press one of these in an example, and they are listed, to a fifteenth of each one's
+    strongest.
     Raises ValueError for no cards, two of one feature, a number that is not finite or out of its range, tokens and activations
     of different lengths, and whatever else does not fit, with its place.
     """
@@ -41,14 +46,21 @@ class FeatureBrowser(Explorable):
     _esm = javascript("feature_browser.js")
     _css = explorable_style("chart.css", "feature_browser.css")
     start = traitlets.Int().tag(sync=True)
-    # JSON: the different tokens, the different quantiles, and for each part of a card a list over all cards.
+    told = traitlets.Float().tag(sync=True)
+    # JSON: the different tokens, quantiles and sources, how many tokens of text there are, and for each part of a card a list
+    # over all cards.
     table = traitlets.Bytes().tag(sync=True)
-    # The tokens of all examples, one after the other, by their places in that list (uint16, little-endian), then their
-    # activations as 255ths of the feature's maximum (a byte each; 0 only where it is off).
+    # The text of all examples, a token that stands in several of them once, by its place in that list (uint16, little-endian);
+    # then the activations of each example as 255ths of the feature's maximum (a byte each; 0 only where it is off).
     texts = traitlets.Bytes().tag(sync=True)
+    # Of some tokens of that text the features that are on there: for each token of the text a bit that says whether it is one
+    # of them; how many are on at each (a byte; 255 for more); and those that are named, each as 15 times the place of its card
+    # (one more than there are, for none) plus its step from 0 to 14 (uint16, or uint32 where that is too small for the cards).
+    there = traitlets.Bytes().tag(sync=True)
 
     def __init__(
-        self, cards: Sequence[FeatureCard], *, start: int | None = None,
+        self, cards: Sequence[FeatureCard], *, start: int | None = None, told: float = 0.0, similar: Similar | None = None,
+        there: StrongestAt | None = None,
         title: str = "Feature browser", prediction: str = PREDICTION, caption: str = CAPTION,
     ):  # fmt: skip
         if not isinstance(cards, Sequence) or not cards:
@@ -68,14 +80,25 @@ class FeatureBrowser(Explorable):
             start = max(cards, key=lambda card: -1 if card.label is None else card.f1).feature
         if checks.count("start", start, least=0) not in places:
             raise ValueError(f"start is {start}; expected the feature of one of the cards")
-        table, texts = _pack(cards)
-        super().__init__(title=title, prediction=prediction, caption=caption, start=start, table=table, texts=texts)
+        told = checks.number("told", told, least=0, most=1)
+        _check_others(cards, similar, there)
+        table, texts, on = _pack(cards, places, similar, there)
+        words = {"title": title, "prediction": prediction, "caption": caption}
+        super().__init__(**words, start=start, told=told, table=table, texts=texts, there=on)
 
 
-def _pack(cards: Sequence[FeatureCard]) -> tuple[bytes, bytes]:
+def _pack(
+    cards: Sequence[FeatureCard], places: dict[int, int], similar: Similar | None, there: StrongestAt | None
+) -> tuple[bytes, bytes, bytes]:
+    """The three parts of what travels; places, of each feature's card."""
     tokens: dict[str, int] = {}
     quantiles: dict[str, int] = {}
-    numbers, levels = [], []
+    sources: dict[str | None, int] = {None: 0}
+    levels = []
+    text: dict[int, int] = {}  # at which place stands which token
+    # An example that says no place stands by itself, behind all others.
+    free = 1 + max((one.place + len(one.tokens) for card in cards for one in card.examples if one.place is not None), default=0)
+    begins = []
 
     def place(token: str) -> int:
         return tokens.setdefault(token, len(tokens))
@@ -84,7 +107,7 @@ def _pack(cards: Sequence[FeatureCard]) -> tuple[bytes, bytes]:
         return float(f"{value:.4g}")
 
     def pushes(pairs: Sequence[tuple[str, float]]) -> list:
-        return [[place(token), short(change)] for token, change in pairs]
+        return [[place(token), round(float(change), 2)] for token, change in pairs]
 
     columns: dict[str, list] = {name: [] for name in FeatureCard._fields}
     for card in cards:
@@ -102,20 +125,81 @@ def _pack(cards: Sequence[FeatureCard]) -> tuple[bytes, bytes]:
         else:
             changed = [[place(token), short(before), short(after)] for token, before, after in card.effect.changed]
             columns["effect"].append([short(card.effect.loss_on), short(card.effect.loss_elsewhere), changed])
+        columns["holds"].append(card.holds)
+        columns["interval"].append(card.interval and [short(end) for end in card.interval])
         columns["examples"].append([])
-        for example in card.examples:
+        for number, example in enumerate(card.examples):
+            begin = free if example.place is None else example.place - example.focus
+            free += (len(example.tokens) + 1) * (example.place is None)
+            for at, token in enumerate(example.tokens, start=begin):
+                if text.setdefault(at, place(token)) != tokens[token]:
+                    other = [*tokens][text[at]]
+                    where = f"example {number} of feature {card.feature} has {token!r} at place {at}"
+                    raise ValueError(f"{where}, and another example has {other!r}; expected one text")
+            begins.append(begin)
             quantile = quantiles.setdefault(example.quantile, len(quantiles))
-            columns["examples"][-1] += [len(example.tokens), int(example.focus), quantile]
-            numbers += [place(token) for token in example.tokens]
+            source = sources.setdefault(example.source, len(sources))
+            columns["examples"][-1] += [len(example.tokens), int(example.focus), quantile, source]
             activations = example.activations.detach().cpu().double()
             level = (LEVELS * activations / (card.maximum or 1)).round().clamp(1, LEVELS)
             levels.append(torch.where(activations > 0, level, 0).to(torch.uint8).numpy())
     if len(tokens) > TOKENS:
         raise ValueError(f"cards hold {len(tokens)} different tokens; expected at most {TOKENS}")
-    parts = {"tokens": [*tokens], "quantiles": [*quantiles], "cards": columns}
+    order = np.array(sorted(text), np.int64)
+    parts = {
+        "tokens": [*tokens], "quantiles": [*quantiles], "sources": [*sources], "length": len(text),
+        "begins": np.searchsorted(order, begins).tolist(), "most": 0 if there is None else there.feature.shape[1], "size": int(_size(cards)[2]), "cards": columns,
+    }  # fmt: skip
+    columns["similar"] = [_similar(card.feature, similar, places) for card in cards]
     table = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     # A token that ends within a letter may hold half of one, which no UTF-8 can carry.
-    return table.encode("utf-8", "replace"), np.array(numbers, "<u2").tobytes() + b"".join(level.tobytes() for level in levels)
+    texts = np.array([text[at] for at in order.tolist()], "<u2").tobytes() + b"".join(level.tobytes() for level in levels)
+    return table.encode("utf-8", "replace"), texts, b"" if there is None else _there(there, order, cards, places)
+
+
+def _similar(feature: int, similar: Similar | None, places: dict[int, int]) -> list[list[int]]:
+    """Those alike that have cards, in two rows: the place of each one's card, and how much it is alike in hundredths."""
+    if similar is None:
+        return []
+    rows = []
+    for others, likeness in (similar[:2], similar[2:]):
+        pairs = [(places.get(other), round(100 * much)) for other, much in zip(others[feature].tolist(), likeness[feature].tolist())]
+        rows.append([number for at, much in pairs if at is not None and much > 0 for number in (at, much)])
+    return rows
+
+
+def _there(there: StrongestAt, order: np.ndarray, cards: Sequence[FeatureCard], places: dict[int, int]) -> bytes:
+    """What is on at those of the places that stand in some example."""
+    known = np.isin(there.places.numpy(), order)
+    at = np.zeros(len(order), bool)
+    at[np.searchsorted(order, there.places.numpy()[known])] = True
+    # For each feature the place of its card, and how strong it is at most; the last one is nobody's.
+    card = np.full(max(*places, int(there.feature.max()), 0) + 2, len(cards))
+    card[[*places]] = [*places.values()]
+    who = card[there.feature.numpy()[known]]
+    maximum = np.array([one.maximum or 1.0 for one in cards] + [1.0])[who]
+    step = np.clip(np.rint(STEPS * np.abs(there.activation.numpy()[known]) / maximum), 1, STEPS).astype(np.int64)
+    counts = np.minimum(there.count.numpy()[known], 255).astype(np.uint8)
+    return np.packbits(at, bitorder="little").tobytes() + counts.tobytes() + (STEPS * who + step - 1).astype(_size(cards)).tobytes()
+
+
+def _size(cards: Sequence[FeatureCard]) -> str:
+    """Of the numbers that hold a card's place and a step."""
+    return "<u2" if STEPS * (len(cards) + 1) <= 2**16 else "<u4"
+
+
+def _check_others(cards: Sequence[FeatureCard], similar: object, there: object) -> None:
+    """ValueError where what is told about all features is of another kind, or not about all that have cards."""
+    features = 1 + max(card.feature for card in cards)
+    if similar is not None:
+        if not isinstance(similar, Similar):
+            raise ValueError(f"similar is of type {type(similar).__name__}; expected what similar_features gives")
+        if len(similar.direction) < features:
+            raise ValueError(f"similar is about {len(similar.direction)} features; expected at least {features}, as many as cards tell of")
+    if there is not None:
+        if not isinstance(there, StrongestAt):
+            raise ValueError(f"there is of type {type(there).__name__}; expected what strongest_at gives")
+        checks.finite("there.activation", there.activation)
 
 
 def _check(name: str, card: object) -> None:
@@ -128,6 +212,13 @@ def _check(name: str, card: object) -> None:
         for part in ("f1", "precision", "recall", "auroc"):
             checks.number(f"{name}.{part}", getattr(card, part), least=0, most=1)
         checks.number(f"{name}.threshold", card.threshold, least=0)
+    if card.holds is not None:
+        checks.count(f"{name}.holds", card.holds, least=0)
+    if card.interval is not None:
+        if not isinstance(card.interval, Sequence) or len(card.interval) != 2:
+            raise ValueError(f"{name}.interval is {card.interval!r}; expected two numbers")
+        low = checks.number(f"{name}.interval[0]", card.interval[0], least=0, most=1)
+        checks.number(f"{name}.interval[1]", card.interval[1], least=low, most=1)
     checks.number(f"{name}.density", card.density, least=0, most=1)
     maximum = checks.number(f"{name}.maximum", card.maximum, least=0)
     histogram = card.histogram
@@ -172,6 +263,10 @@ def _example(name: str, example: object, maximum: float) -> None:
         raise ValueError(f"{name}.activations holds {wrong.item()}; expected from 0 to the card's maximum, {maximum}")
     _words(f"{name}.quantile", example.quantile)
     focus = checks.count(f"{name}.focus", example.focus, least=0, most=len(tokens) - 1, why="the place of its last token")
+    if example.place is not None:
+        checks.count(f"{name}.place", example.place, least=focus)
+    if example.source is not None:
+        _words(f"{name}.source", example.source)
     if example.quantile != MISSED and not activations[focus] > 0:
         got = f"is {example.quantile!r} but off at its focus, token {focus}"
         raise ValueError(f"{name} {got}; expected an activation above 0 there, or {MISSED!r}")

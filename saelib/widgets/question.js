@@ -134,7 +134,7 @@ function questionView(question, number, draft, onCheck) {
   const place = el("span", { className: "sae-quiz-number", "aria-hidden": "true" }, String(number));
   return {
     // The number stands beside the fieldset: the question's name is its prompt.
-    node: el("div", { className: "sae-quiz-question" }, place, fieldset),
+    node: el("div", { className: "sae-quiz-question", "data-question": question.id }, place, fieldset),
     renumber(/** @type {number} */ next) { place.textContent = String(next); },
     isDraft: () => isDraft,
     /** What stood there unchecked when the page was left. */

@@ -56,11 +56,12 @@ export default {
     const arrows = Array.from({ length: FEATURES }, (_, i) => ({
       shaft: draw("line", {}), head: draw("path", {}), name: draw("text", { "text-anchor": "middle" }, String(i + 1)),
     }));
-    const plane = draw("svg", { viewBox: "-100 -100 200 200", class: "sae-arrows", role: "img" },
+    const plane = draw("svg", { viewBox: "-112 -112 224 224", class: "sae-arrows", role: "img" },
       draw("path", { d: "M-96 0H96M0 -96V96", class: "sae-grid" }),
       draw("circle", { r: 100 / REACH, class: "sae-grid" }),
-      draw("text", { x: 96, y: 9, "text-anchor": "end", class: "sae-small" }, "first number"),
-      draw("text", { x: -4, y: -91, "text-anchor": "end", class: "sae-small" }, "second number"),
+      // In the corners, where no arrow and no name of one can reach.
+      draw("text", { x: 109, y: 107, "text-anchor": "end", class: "sae-small" }, "first number →"),
+      draw("text", { x: -109, y: -102, "text-anchor": "start", class: "sae-small" }, "↑ second number"),
       ...arrows.map(({ shaft, head, name }) => draw("g", {}, shaft, head, name)));
     const chips = Array.from({ length: FEATURES }, (_, i) => {
       const counts = el("span", { className: "sae-name" });

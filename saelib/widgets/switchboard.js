@@ -20,6 +20,26 @@ function read(model) {
 /** The numbers of the features that are on, strongest first. @param {Float32Array} code */
 const active = (code) => Array.from(code.keys()).filter((i) => code[i] > 0).sort((one, other) => code[other] - code[one]);
 
+/**
+ * What a tile has room for: of a large picture the square around all that a brick clearly draws.
+ * @param {ArrayLike<number>} picture
+ */
+function closeUp(picture) {
+  const side = Math.round(Math.sqrt(picture.length));
+  const strength = Array.from(picture, Math.abs);
+  const bar = Math.max(...strength) / 5;
+  const there = [...strength.keys()].filter((i) => bar > 0 && strength[i] >= bar);
+  if (side <= SMALL || !there.length) return picture;
+  const [rows, columns] = [there.map((i) => Math.floor(i / side)), there.map((i) => i % side)];
+  const [top, left] = [Math.min(...rows), Math.min(...columns)];
+  // One pixel more on each side, and not so near that a dot looks like a disc.
+  const size = Math.min(side, Math.max(SMALL, Math.max(...rows) - top + 3, Math.max(...columns) - left + 3));
+  const from = (/** @type {number[]} */ places) => Math.max(0, Math.min(side - size, Math.round((Math.min(...places) + Math.max(...places) + 1 - size) / 2)));
+  const [y, x] = [from(rows), from(columns)];
+  return Float32Array.from({ length: size * size }, (_, i) => picture[(y + Math.floor(i / size)) * side + x + (i % size)]);
+}
+
+const SMALL = 8; // pixels a side that can be told apart on a tile
 const FULL = 0.7; // as in all pictures of what is missing or added: full colour from here on
 const PALE = 0.1; // less ink than this is not worth a word
 
@@ -110,7 +130,7 @@ export default {
 
     /** A brick with its switch and its gain. @param {number} feature */
     function makeSwitch(feature) {
-      const tile = brick({ number: features[feature], picture: bricks[feature], scale: fullBar });
+      const tile = brick({ number: features[feature], picture: closeUp(bricks[feature]), scale: fullBar });
       const toggle = el("input", { type: "checkbox", id: uniqueId("switch"), onchange: () => turn(feature, toggle.checked ? 1 : 0) });
       const dial = slider({
         label: el("span", {}, "Gain", el("span", { className: "sae-unseen" }, ` of ${called(feature)}`)), min: 0, max: 3, step: 0.1, value: gain(feature),
@@ -186,7 +206,7 @@ export default {
       share();
     }
 
-    const tiles = bricks.map((picture, feature) => brick({ number: features[feature], picture, scale: fullBar }));
+    const tiles = bricks.map((picture, feature) => brick({ number: features[feature], picture: closeUp(picture), scale: fullBar }));
     const box = chooser({
       label: `One brick more, from all ${bricks.length} in the box`, value: -1, onInput: add,
       choices: tiles.map(({ node }, feature) => ({ name: [`brick ${features[feature]}`, names[feature]].filter(Boolean).join(", "), face: node })),
@@ -212,9 +232,13 @@ export default {
         return { name: noun === "digit" ? article(labels[i]) : `${noun} ${i + 1}`, face };
       }),
     }).node);
+    // The pictures, and what they come to in words: both are seen from every switch.
+    const words = /** @type {HTMLElement} */ (stage.parentElement?.querySelector(".sae-readout"));
     stage.append(
-      el("div", { className: "sae-row sae-stations sae-stay" }, station("input", `the ${noun}`, original), station("reconstruction", "the box's copy", plain),
-        station("reconstruction", "your copy", switched), effectStation),
+      el("div", { className: "sae-stay" },
+        el("div", { className: "sae-row sae-stations" }, station("input", `the ${noun}`, original), station("reconstruction", "the box's copy", plain),
+          station("reconstruction", "your copy", switched), effectStation),
+        words),
       el("p", { className: "sae-label" }, "Its bricks, strongest first:"), switches, box.node,
       el("button", { type: "button", name: "reset", onclick: () => choose(state.picture) }, "Everything back as it was"));
     layOut();

@@ -81,6 +81,7 @@ class Switchboard(Explorable):
             if number == 0:
                 raise ValueError(f"no brick of sae is on for digits.x[{place}]; expected at least one that can be switched off")
         kept = torch.arange(sae.d_sae) if idle else on.nonzero().ravel()
+        kept = kept[_sorted(kept, codes, digits.label, names)]
         super().__init__(
             **words,
             labels=digits.label[places].tolist(),
@@ -89,3 +90,16 @@ class Switchboard(Explorable):
             first=checks.count("first", first, least=0, most=len(places) - 1, why=last),
             numbers=floats(sae.b_dec, sae.W_dec[kept], typical[kept], x.mean(dim=0), x[places], codes[places][:, kept]),
         )
+
+
+def _sorted(kept: torch.Tensor, codes: torch.Tensor, label: torch.Tensor, names: Mapping[int, str]) -> list[int]:
+    """The order in which a box shows its bricks: by their names, those without one last; then by the kind of picture for which
+    each is on the most, those that are never on last; then those first that are on the most."""
+    by_kind = torch.zeros(int(label.max()) + 1, codes.shape[1]).index_add_(0, label, codes.clamp_min(0))
+    strongest, kind = (by_kind / torch.bincount(label)[:, None].clamp_min(1)).max(dim=0)
+
+    def key(place: int):
+        feature = int(kept[place])
+        return names.get(feature) is None, names.get(feature, ""), strongest[feature].item() == 0, int(kind[feature]), -strongest[feature].item()
+
+    return sorted(range(len(kept)), key=key)

@@ -33,7 +33,12 @@ def tokens() -> list[str]:
 
 
 def cards(count: int = 12, seed: int = 0) -> list[FeatureCard]:
-    """`count` cards with 9 examples of 24 tokens each, and up to two where the label fails. Every seventh has no label; numbers have gaps."""
+    return cards_and_codes(count, seed)[0]
+
+
+def cards_and_codes(count: int = 12, seed: int = 0) -> tuple[list[FeatureCard], torch.Tensor]:
+    """`count` cards with 9 examples of 24 tokens each, and up to two where the label fails; and how strongly their features are
+    on at each token, (n, 3 * count). Every seventh has no label, every fifth says nothing of its examples' places; numbers have gaps."""
     generator = torch.Generator().manual_seed(seed)
     text = tokens()
     docs, inside = torch.zeros(len(text), dtype=torch.bool), False
@@ -41,7 +46,7 @@ def cards(count: int = 12, seed: int = 0) -> list[FeatureCard]:
         inside ^= token in ('"""', "'''")
         docs[i] = inside
     words = [word for word, times in Counter(text).most_common() if times >= 12 and word.strip()]
-    made = []
+    made, codes = [], torch.zeros(len(text), 3 * count)
     for i in range(count):
         if i == 0:
             label, holds = "inside a docstring", docs
@@ -52,11 +57,12 @@ def cards(count: int = 12, seed: int = 0) -> list[FeatureCard]:
             own = [words[(i * step + step) % len(words)].strip() for step in (1, 7)[: 1 + i // len(words)]]
             label = " or ".join(f"the word “{word}”" if word.isidentifier() else f"the sign “{word}”" for word in own)
             holds = torch.tensor([token.strip() in own for token in text])
-        made.append(_card(i, label, text, holds, generator))
-    return made
+        card, codes[:, 3 * i] = _card(i, label, text, holds, generator)
+        made.append(card)
+    return made, codes
 
 
-def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: torch.Generator) -> FeatureCard:
+def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: torch.Generator) -> tuple[FeatureCard, torch.Tensor]:
     n = len(text)
     strength = torch.rand(n, generator=generator).square() * 3.7 + 0.05
     kept = torch.rand(n, generator=generator) < 0.6 + 0.35 * ((i * 37) % 10) / 10
@@ -72,7 +78,8 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
     examples = []
     for place, quantile in [*zip(places, QUANTILES), *kinds.items()]:
         first = max(0, min(n - WINDOW, place - WINDOW * 2 // 3))
-        examples.append(Example(text[first : first + WINDOW], own[first : first + WINDOW].clone(), place - first, quantile))
+        known = (None, None) if i % 5 == 4 else (place, f"file {place // 1_000}.py")
+        examples.append(Example(text[first : first + WINDOW], own[first : first + WINDOW].clone(), place - first, quantile, *known))
     after = Counter(text[place + 1] for place in order.tolist() if place + 1 < n).most_common(8)
     promoted = [(token, round(2.4 - 0.29 * j + 0.01 * (i % 7), 3)) for j, (token, _) in enumerate(after)]
     suppressed = [
@@ -83,10 +90,11 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
     maximum = own.max().item()
     labelled = i % 7 != 6
     nothing = math.nan
-    return FeatureCard(
+    f1 = 2 * precision * recall / max(1e-9, precision + recall)
+    card = FeatureCard(
         feature=3 * i,
         label=label if labelled else None,
-        f1=2 * precision * recall / max(1e-9, precision + recall) if labelled else nothing,
+        f1=f1 if labelled else nothing,
         precision=precision if labelled else nothing,
         recall=recall if labelled else nothing,
         auroc=0.5 + recall / 2 if labelled else nothing,
@@ -98,4 +106,7 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
         suppressed=suppressed,
         effect=None if i % 11 == 10 else effect,
         examples=examples,
+        holds=int(holds.sum()) if labelled else None,
+        interval=(0.9 * f1, min(1.0, 1.1 * f1)) if labelled and i % 5 < 4 else None,
     )
+    return card, own

@@ -68,10 +68,14 @@ def hash_of(tab: Page) -> str:
 
 
 def touch(tab: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A finger put down, moved in steps and lifted. Playwright's own touchscreen only taps."""
+    """A finger put down, moved in steps and lifted, until the page it may have flicked stands still. Playwright's own only taps."""
     wire = tab.context.new_cdp_session(tab)
     for step in range(11):
         x, y = (a + (b - a) * step / 10 for a, b in zip(start, end, strict=True))
         kind = "touchMove" if step else "touchStart"
         wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    # A page that glides on would take the next touch for the one that stops it, and move what that one is to hit.
+    tab.evaluate("""async () => {
+      for (let [at, same] = [NaN, 0]; same < 10; [at, same] = [scrollY, scrollY === at ? same + 1 : 0]) await new Promise(requestAnimationFrame);
+    }""")

@@ -6,10 +6,10 @@ import re
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from made_cards import cards
+from made_cards import cards, cards_and_codes
 from pages import ROOT, hash_of, settle, touch
 from playwright.sync_api import expect
-from saelib.interpret import FALSE_ALARM, MISSED
+from saelib.interpret import FALSE_ALARM, MISSED, example_places, similar_features, strongest_at
 from saelib.widgets import FeatureBrowser, Superposition, save_html
 from test_explorables import (
     published,
@@ -82,6 +82,11 @@ def best(made, key=lambda card: -1 if card.label is None else card.f1):
     return [card.feature for card in sorted(made, key=lambda card: (-float(f"{key(card):.4g}"), card.feature))]
 
 
+def around(card) -> str:
+    """What it looks through behind all others."""
+    return "\0".join("".join(one.tokens) for one in card.examples).lower()
+
+
 def text_of(card) -> str:
     """What a search for words looks through."""
     own = [text.tokens[text.focus] for text in card.examples if text.quantile != MISSED]
@@ -100,25 +105,29 @@ def test_the_page_unpacks_what_python_packed(made, widget, page):
                 const { tokens, cards } = unpack(view(table), view(texts));
                 return JSON.stringify(cards.map((card) => ({ ...card,
                     promoted: card.promoted.map(([token, change]) => [tokens[token], change]),
-                    examples: card.examples.map((one) => ({ ...one, tokens: one.tokens.map((token) => tokens[token]), levels: [...one.levels] })) })));
+                    examples: card.examples.map((one) => ({ ...one, tokens: Array.from(one.tokens, (token) => tokens[token]), levels: [...one.levels] })) })));
             }""",
             [source, list(widget.table), list(widget.texts)],
         )
     )
     assert len(found) == COUNT
     for there, card in zip(found, made):
-        for name in ("feature", "label"):
+        for name in ("feature", "label", "holds"):
             assert there[name] == getattr(card, name)
+        assert there["interval"] == (card.interval and pytest.approx(card.interval, rel=1e-3))
         for name in (
             "density",
             "maximum",
             *(() if card.label is None else ("f1", "precision", "recall", "auroc", "threshold")),
         ):
             assert there[name] == pytest.approx(getattr(card, name), rel=1e-3)
-        assert there["histogram"] == card.histogram.tolist() and there["promoted"] == [[*pair] for pair in card.promoted]
+        assert there["histogram"] == card.histogram.tolist()
+        for (token, change), pair in zip(there["promoted"], card.promoted, strict=True):
+            assert token == pair[0] and change == pytest.approx(pair[1], abs=0.0051)
         assert (there["effect"] is None) == (card.effect is None)
         for text, example in zip(there["examples"], card.examples, strict=True):
             assert (text["tokens"], text["focus"], text["quantile"]) == (list(example.tokens), example.focus, example.quantile)
+            assert text["source"] == example.source
             levels = torch.tensor(text["levels"]) / 255 * card.maximum
             torch.testing.assert_close(levels, example.activations, rtol=0, atol=card.maximum / 255)
 
@@ -160,23 +169,30 @@ def test_it_sorts(made, browser_of, name, key):
 
 
 @pytest.mark.parametrize(
-    "query", ["docstring", "DOCstring", "self", "the word", "word the self", "#21", "21", "sign =", "zzz", "#2"]
+    "query", ["docstring", "DOCstring", "self", "the word", "word the self", "#21", "21", "sign =", "zzz", "#2", "def __init__"]
 )
 def test_it_finds(made, browser_of, query):
     _, explorable, listing = browser_of("#among=3.0.0.9")
     explorable.get_by_role("searchbox", name="Search").fill(query)
 
-    def fits(card, word):
+    def fits(card, word, text):
         number = str(card.feature)
-        return word == f"#{number}" if re.fullmatch(r"#\d+", word) else word in text_of(card) or word == number
+        return word == f"#{number}" if re.fullmatch(r"#\d+", word) else word in text or word == number
 
-    wanted = [card.feature for card in made if all(fits(card, word) for word in query.lower().split())]
-    assert size(listing) == len(wanted)
-    there = rows(listing)
-    assert there[:8] == wanted[:8]
-    assert readout(explorable).startswith(f"{len(wanted)} of {COUNT} features, with “{query}”, by number.")
-    assert (len(wanted) == 0) == (query in ("zzz", "#2"))
-    assert ("Ask for less" in readout(explorable)) == (len(wanted) == 0)
+    def those(text):
+        return [card.feature for card in made if all(fits(card, word, text(card)) for word in query.lower().split())]
+
+    # Those that are about it, and after them those that only have it somewhere in their examples.
+    wanted = those(text_of)
+    beside = [feature for feature in those(lambda card: text_of(card) + "\0" + around(card)) if feature not in wanted]
+    assert size(listing) == len(wanted + beside)
+    there = [feature for feature in rows(listing) if feature != opened(explorable)]
+    assert there[:6] == [feature for feature in wanted + beside if feature != opened(explorable)][: len(there[:6])]
+    also = f"; then {len(beside)} with it elsewhere in their examples" if beside else ""
+    assert readout(explorable).startswith(f"{len(wanted)} of {COUNT} features, with “{query}”, by number{also}.")
+    assert (len(wanted + beside) == 0) == (query in ("zzz", "#2"))
+    assert beside or query != "def __init__"
+    assert ("Ask for less" in readout(explorable)) == (len(wanted + beside) == 0)
 
 
 def test_it_filters(made, browser_of):
@@ -311,12 +327,7 @@ def test_the_address_brings_back_what_was_seen(explorables):
 @pytest.mark.parametrize(
     "hash",
     [
-        "#feature=2",
-        "#feature=x",
         "#feature=",
-        "#feature=1.2",
-        "#feature=-1",
-        "#feature=99999",
         "#among=9.0.0.9",
         "#among=0.21.0.9",
         "#among=1",
@@ -376,6 +387,36 @@ def test_in_forced_colours_what_is_chosen_and_what_is_on_can_be_told(browser_of,
     assert "gradient" in bar.evaluate("node => getComputedStyle(node).backgroundImage")
 
 
+@pytest.mark.parametrize("asked, words", [("2", "#2"), ("99999", "#99999"), ("x", "“x”"), ("1.2", "“1.2”"), ("-1", "“-1”")])
+def test_a_card_that_is_not_there_is_said_to_be_missing(explorables, asked, words):
+    there = f"There is no card of {'brick ' if words[0] == '#' else ''}{words}: there are {COUNT} cards, from #0 to #{3 * COUNT - 3}. "
+    tab, (start,) = explorables()
+    before = readout(start)
+    tab.evaluate("hash => { location.hash = hash; }", f"#feature={asked}")
+    expect(start.locator(".sae-missing")).to_have_text(there + "This is another one.")
+    assert readout(start) == there + before
+    _, (again,) = explorables(f"#feature={asked}")
+    assert readout(again) == there + before
+    # Whoever then opens another card is told of it no longer.
+    again.locator(".sae-feature").nth(3).click()
+    expect(again.locator(".sae-missing")).to_have_count(0)
+    assert "There is no card" not in readout(again)
+
+
+def test_back_brings_the_card_that_was_seen_at_that_address(explorables):
+    tab, (explorable,) = explorables()
+    words = [readout(explorable)]
+    for hash in ("#feature=42", "#find=docstring", "#summary", "#feature=21"):
+        tab.evaluate("hash => { location.hash = hash; }", hash)
+        words.append(readout(explorable))
+    assert "#42" in words[1] and "docstring" in words[2] and words[3] == words[2]
+    for before in words[-2::-1]:
+        tab.go_back()
+        expect(explorable.locator(".sae-readout")).to_have_text(before)
+    tab.go_forward()
+    expect(explorable.locator(".sae-readout")).to_have_text(words[1])
+
+
 def test_an_address_is_not_written_too_often_and_says_the_last_in_the_end(made, browser_of):
     tab, explorable, listing = browser_of()
     listing.evaluate("""list => {
@@ -431,13 +472,14 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
     margins = sheet.locator(".sae-margin").all_inner_texts()
     for margin, example in zip(margins, card.examples, strict=True):
         assert abs(float(margin.split()[0]) - example.activations[example.focus]) <= card.maximum / 255 + 0.005
+    assert sheet.locator(".sae-source").all_inner_texts() == [one.source for one in card.examples if one.source]
     groups = sheet.locator(".sae-examples .sae-label").all_inner_texts()
     wrong = [one.quantile.capitalize() for one in card.examples if one.quantile in (FALSE_ALARM, MISSED)]
     assert groups == ["Strongest", "Across its range", "Weakest", *wrong]
     assert [margin.split("\n")[-1] for margin in margins[3:6]] == ["8th tenth", "6th tenth", "4th tenth"]
 
     pushes = [*card.promoted, *card.suppressed]
-    numbers = [float(text.replace("−", "-")) for text in sheet.locator(".sae-pushes .sae-number").all_inner_texts()]
+    numbers = [float(text.replace("−", "-")) for text in sheet.locator(".sae-pushes .sae-number").all_text_contents()]
     assert numbers == pytest.approx([change for _, change in pushes], abs=0.0051)
     shown = sheet.locator(".sae-push").evaluate_all("all => all.map((bar) => Number(bar.style.getPropertyValue('--share')))")
     assert shown == pytest.approx([abs(change) / max(abs(change) for _, change in pushes) for _, change in pushes], abs=1e-3)
@@ -459,6 +501,11 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
         assert ("on at more than 0.10" in words) == (card.threshold > 0)
         scores = [float(text) for text in sheet.locator(".sae-scores strong").all_inner_texts()]
         assert scores == pytest.approx([card.f1, card.precision, card.recall, card.auroc], abs=0.0051)
+        beside = sheet.locator(".sae-scores li").first.inner_text()
+        assert f"n = {card.holds:,} token" in beside
+        interval = re.search(r"([\d.]+) to ([\d.]+)", beside)
+        assert (interval is None) == (card.interval is None)
+        assert interval is None or [float(end) for end in interval.groups()] == pytest.approx(card.interval, abs=0.0051)
     if card.effect is None:
         assert "Not measured" in words
     else:
@@ -525,6 +572,141 @@ def test_the_brick_is_on_as_strongly_as_at_the_token_that_is_looked_at(made, bro
         at = max(0, min(len(values) - 1, at + step))
         assert strength() == pytest.approx(values[at], abs=card.maximum / 255 + 0.005)
         assert text.get_attribute("aria-activedescendant") == text.get_by_role("option").nth(at).get_attribute("id")
+
+
+# Weak labels, folds, and the view from the other side.
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Some cards, how strongly their features are on at each token, and which features are alike."""
+    made, codes = cards_and_codes(30)
+    decoder = torch.randn(codes.shape[1], 8, generator=torch.Generator().manual_seed(0))
+    return made, codes, similar_features(decoder, codes)
+
+
+@pytest.fixture(scope="module")
+def whole_address(whole, serve, tmp_path_factory):
+    made, codes, similar = whole
+    there = strongest_at(codes, example_places([card for card in made if card.examples[0].place is not None]), most=3)
+    folder = tmp_path_factory.mktemp("whole")
+    save_html(FeatureBrowser(made, told=0.75, similar=similar, there=there), folder / "page.html")
+    return f"{serve(folder)}/page.html"
+
+
+@pytest.fixture
+def opened_whole(page, whole_address):
+    shown = []
+
+    def open_page(hash="", **options):
+        shown.append(page(f"{whole_address}{hash}", **options))
+        settle(shown[-1].page)
+        return shown[-1].page, shown[-1].page.locator("section.sae-explorable")
+
+    yield open_page
+    assert [one.problems + one.foreign for one in shown] == [[]] * len(shown)
+
+
+def test_a_label_below_the_bar_is_shown_and_found_as_a_weak_one(whole, opened_whole):
+    made, *_ = whole
+    card = next(card for card in made if card.label is not None and 0 < card.f1 < 0.75)
+    strong = next(card for card in made if card.label is not None and card.f1 >= 0.75)
+    _, explorable = opened_whole(f"#feature={card.feature}")
+    expect(explorable.locator(".sae-headline")).to_have_text(f"weak: {card.label}")
+    expect(explorable.locator(".sae-verdict")).to_contain_text("No label fits well; this is the best.")
+    assert f"Open: #{card.feature}, weak: {card.label}." in readout(explorable)
+    explorable.get_by_role("searchbox").fill(card.label)
+    expect(explorable.locator(".sae-feature", has_text=f"#{card.feature} ")).to_contain_text(f"weak: {card.label}")
+    explorable.get_by_role("searchbox").fill(f"#{strong.feature}")
+    expect(explorable.locator(".sae-feature", has_text=f"#{strong.feature} ")).not_to_contain_text("weak")
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_a_token_that_is_pressed_lists_the_bricks_that_are_on_there(whole, opened_whole, by_key):
+    made, codes, _ = whole
+    card = made[1]
+    tab, explorable = opened_whole(f"#feature={card.feature}")
+    example = card.examples[0]
+    text = explorable.get_by_role("listbox", name="Example 1,")
+    if by_key:
+        text.focus()
+        tab.keyboard.press("Enter")
+    else:
+        text.locator(".sae-focus").click()
+    panel = explorable.locator(".sae-there")
+    row = codes[example.place]
+    full = codes.amax(dim=0).clamp_min(1e-9)
+    named = (row / full).topk(3).indices[: int((row > 0).sum())].tolist()
+    expect(panel).to_contain_text(f"{int((row > 0).sum())} brick")
+    shown = panel.locator("li")
+    assert [int(re.search(r"#(\d+)", words)[1]) for words in shown.all_inner_texts()] == named
+    for words, feature in zip(shown.locator(".sae-number").all_inner_texts(), named, strict=True):
+        strength, share = map(float, re.fullmatch(r"([\d.]+), (\d+)%", words).groups())
+        assert strength == pytest.approx(row[feature].item(), abs=full[feature].item() / 15 + 0.051)
+        assert share == pytest.approx(100 * (row[feature] / full[feature]).item(), abs=6.8)  # to a fifteenth, and never 0
+    if by_key:
+        expect(panel).to_be_focused()
+        tab.keyboard.press("Escape")
+        expect(text).to_be_focused()
+        expect(panel).to_have_count(0)
+
+
+def test_of_a_token_that_is_not_kept_that_is_said(whole, opened_whole):
+    made, *_ = whole
+    card = next(card for card in made if card.examples[0].place is None)  # the fifth says no places
+    _, explorable = opened_whole(f"#feature={card.feature}")
+    explorable.locator(".sae-focus").first.click()
+    expect(explorable.locator(".sae-there")).to_contain_text("is not kept")
+
+
+def test_similar_bricks_lead_to_their_cards_and_back_leads_back(whole, opened_whole):
+    made, _, similar = whole
+    known = {one.feature for one in made}
+
+    def wanted(card, others, likeness):
+        pairs = zip(others[card.feature].tolist(), likeness[card.feature].tolist())
+        return [other for other, much in pairs if other in known and round(100 * much) > 0]
+
+    card = next(card for card in made if wanted(card, *similar[:2]) and wanted(card, *similar[2:]))
+    tab, explorable = opened_whole(f"#feature={card.feature}")
+    lists = explorable.locator(".sae-facts .sae-ways")
+    for shown, both in ((lists.first, similar[:2]), (lists.last, similar[2:])):
+        assert [int(re.search(r"#(\d+)", words)[1]) for words in shown.locator("li").all_text_contents()] == wanted(card, *both)
+    before = readout(explorable)
+    lists.last.get_by_role("button").first.click()
+    assert readout(explorable) != before
+    expect(explorable.locator(".sae-head")).to_be_in_viewport()
+    tab.go_back()
+    expect(explorable.locator(".sae-readout")).to_have_text(before)
+
+
+def test_on_a_phone_what_is_tapped_changes_what_is_in_sight_and_a_card_is_folded(whole, opened_whole):
+    tab, explorable = opened_whole(**{**PHONE, "has_touch": True, "is_mobile": True})
+    listing = explorable.get_by_role("listbox", name="Features")
+    listing.scroll_into_view_if_needed()
+    row = listing.locator(".sae-feature").nth(2)
+    row.tap()
+    expect(explorable.locator(".sae-head")).to_be_in_viewport(ratio=1)
+    assert explorable.locator(".sae-told").inner_text().startswith("Tap a token")
+    assert explorable.locator(".sae-card").bounding_box()["height"] < 2_600
+    more = explorable.get_by_role("button", name="1 more example").first
+    hidden = explorable.locator(".sae-text").nth(2)
+    expect(hidden).to_be_hidden()
+    more.tap()
+    expect(hidden).to_be_visible()
+    expect(explorable.get_by_role("button", name="Show fewer")).to_have_count(1)
+    hidden.locator(".sae-lit").first.tap()
+    expect(explorable.locator(".sae-told")).to_contain_text("of its strongest")
+    for part in (".sae-told", ".sae-there"):
+        expect(explorable.locator(part)).to_be_in_viewport()
+    explorable.get_by_text("To the list").tap()
+    expect(listing).to_be_in_viewport(ratio=1)
+
+
+def test_a_wide_page_has_two_columns_in_a_card(opened_whole):
+    _, explorable = opened_whole(viewport={"width": 744, "height": 900})
+    examples, facts = (explorable.locator(part).bounding_box() for part in (".sae-examples", ".sae-facts"))
+    assert facts["x"] > examples["x"] + examples["width"] and abs(facts["y"] - examples["y"]) < 2
 
 
 # The page.

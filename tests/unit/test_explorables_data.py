@@ -144,17 +144,28 @@ def test_a_dial_refuses_digits_that_are_all_alike(saes):
 def test_the_switchboard_carries_the_box_and_how_strong_each_brick_typically_is(digits):
     sae = box(3, d_sae=40)
     board = Switchboard(sae, digits, first=7)
-    numbers = torch.tensor(np.frombuffer(board.numbers, "<f4"))
+    numbers, order = torch.tensor(np.frombuffer(board.numbers, "<f4")), board.features
     offset, bricks, typical, mean, x, codes = numbers.split([64, 40 * 64, 40, 64, 640, 400])
     every = sae.encode(digits.x).detach()
-    assert torch.equal(offset, sae.b_dec.detach()) and torch.equal(bricks.view(40, 64), sae.W_dec.detach())
+    assert torch.equal(offset, sae.b_dec.detach()) and torch.equal(bricks.view(40, 64), sae.W_dec[order].detach())
     assert torch.equal(mean, digits.x.mean(dim=0)) and torch.equal(x.view(10, 64), digits.one_of_each().x)
-    torch.testing.assert_close(codes.view(10, 40), sae.encode(digits.one_of_each().x).detach())
-    for feature in range(40):
+    torch.testing.assert_close(codes.view(10, 40), sae.encode(digits.one_of_each().x).detach()[:, order])
+    for place, feature in enumerate(order):
         own = every[:, feature][every[:, feature] > 0]
-        torch.testing.assert_close(typical[feature], (own if len(own) else every[every > 0]).mean())
+        torch.testing.assert_close(typical[place], (own if len(own) else every[every > 0]).mean())
     assert (board.first, board.labels, board.noun) == (7, list(range(10)), "digit")
-    assert (board.features, board.names) == (list(range(40)), [""] * 40)
+    assert (sorted(board.features), board.names) == (list(range(40)), [""] * 40)
+
+
+def test_a_box_is_sorted_by_the_kind_for_which_a_brick_is_on_the_most(digits):
+    sae = box(3, d_sae=40)
+    by_kind = torch.stack([sae.encode(digits.x[digits.label == kind]).detach().mean(dim=0) for kind in range(10)])
+    order = Switchboard(sae, digits).features
+    alive = [feature for feature in order if by_kind[:, feature].max() > 0]
+    assert order[: len(alive)] == alive, "those that are never on come last"
+    keys = [(int(by_kind[:, feature].argmax()), -by_kind[:, feature].max().item()) for feature in alive]
+    assert [kind for kind, _ in keys] == sorted(kind for kind, _ in keys) and len({kind for kind, _ in keys}) > 3
+    assert keys == sorted(keys) or all(a <= b or abs(a[1] - b[1]) < 1e-6 for a, b in zip(keys, keys[1:]))
 
 
 def test_a_switchboard_of_something_else_shows_what_it_is_told_to(digits):
@@ -169,13 +180,16 @@ def test_a_switchboard_of_something_else_shows_what_it_is_told_to(digits):
     numbers = torch.tensor(np.frombuffer(board.numbers, "<f4"))
     size = len(used)
     _, bricks, _, mean, x, own = numbers.split([64, 64 * size, size, 64, 128, 2 * size])
-    assert (board.noun, board.first, len(board.labels), board.features) == ("cat", 1, 2, used)
+    assert (board.noun, board.first, len(board.labels), sorted(board.features)) == ("cat", 1, 2, used)
+    assert sorted(board.features[:2]) == [used[2], used[4]], "those of a name stand together, and before those without"
+    used = board.features
     assert board.names == [names.get(feature, "") for feature in used]
     assert {name: getattr(board, name) for name in words} == words
     assert torch.equal(bricks.view(size, 64), sae.W_dec[used].detach())
     assert torch.equal(mean, pictures.x.mean(dim=0)) and torch.equal(x.view(2, 64), pictures.x[[4, 1]])
     torch.testing.assert_close(own.view(2, size), codes[[4, 1]][:, used])
-    assert Switchboard(sae, pictures, shown=[4, 1], names=names).names[unused] == "tail"
+    board = Switchboard(sae, pictures, shown=[4, 1], names=names)
+    assert board.names[board.features.index(unused)] == "tail"
 
 
 @pytest.mark.parametrize(

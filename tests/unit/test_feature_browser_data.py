@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 from hostile import refusal
-from saelib.interpret import MISSED, STRONGEST, Effect, Example, FeatureCard
+from saelib.interpret import MISSED, STRONGEST, Effect, Example, FeatureCard, Similar, StrongestAt, example_places, similar_features, strongest_at
 from saelib.widgets import FeatureBrowser, Superposition, save_html
 from saelib.widgets.base import explorable_style, javascript
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 
-from made_cards import cards  # noqa: E402
+from made_cards import cards, cards_and_codes  # noqa: E402
 
 
 def example(**changes) -> Example:
@@ -40,29 +40,31 @@ def test_it_carries_every_card():
     widget = FeatureBrowser(made)
     table = json.loads(widget.table)
     columns, tokens = table["cards"], table["tokens"]
-    length = len(widget.texts) // 3
-    numbers = np.frombuffer(widget.texts, "<u2", length)
-    levels = np.frombuffer(widget.texts, np.uint8, length, 2 * length)
-    at = 0
+    numbers = np.frombuffer(widget.texts, "<u2", table["length"])
+    levels = np.frombuffer(widget.texts, np.uint8, offset=2 * table["length"])
+    at, begins = 0, iter(table["begins"])
     for i, one in enumerate(made):
-        for name in ("feature", "label"):
+        for name in ("feature", "label", "holds"):
             assert columns[name][i] == getattr(one, name)
         for name in ("density", "maximum", *(() if one.label is None else ("f1", "precision", "recall", "auroc", "threshold"))):
             assert columns[name][i] == pytest.approx(getattr(one, name), rel=1e-3)
         assert columns["histogram"][i] == one.histogram.tolist()
         for name in ("promoted", "suppressed"):
-            assert [(tokens[token], change) for token, change in columns[name][i]] == getattr(one, name)
+            assert [tokens[token] for token, _ in columns[name][i]] == [token for token, _ in getattr(one, name)]
+            assert [change for _, change in columns[name][i]] == pytest.approx([change for _, change in getattr(one, name)], abs=0.0051)
+        assert columns["interval"][i] == (one.interval and pytest.approx(one.interval, rel=1e-3))
         if one.effect is None:
             assert columns["effect"][i] is None
         else:
             on, elsewhere, changed = columns["effect"][i]
             assert (on, elsewhere) == pytest.approx(one.effect[:2], rel=1e-3)
             assert [tokens[token] for token, *_ in changed] == [token for token, *_ in one.effect.changed]
-        heads = np.array(columns["examples"][i]).reshape(-1, 3).tolist()
+        heads = np.array(columns["examples"][i]).reshape(-1, 4).tolist()
         assert len(heads) == len(one.examples)
-        for (count, focus, quantile), text in zip(heads, one.examples):
-            assert focus == text.focus and table["quantiles"][quantile] == text.quantile
-            assert [tokens[number] for number in numbers[at : at + count]] == list(text.tokens)
+        for (count, focus, quantile, source), text in zip(heads, one.examples):
+            assert (focus, table["quantiles"][quantile], table["sources"][source]) == (text.focus, text.quantile, text.source)
+            begin = next(begins)
+            assert [tokens[number] for number in numbers[begin : begin + count]] == list(text.tokens)
             own = torch.tensor(levels[at : at + count].astype(float))
             assert torch.equal(own > 0, text.activations > 0)  # however weakly it is on
             # Half a step, or a whole one for what is on so weakly that it would have been off.
@@ -70,7 +72,37 @@ def test_it_carries_every_card():
                 (own / 255 * one.maximum - text.activations).abs() <= one.maximum / 255 * torch.where(own > 1, 0.501, 1)
             ).all()
             at += count
-    assert at == length
+    assert at == len(levels)
+
+
+def test_text_that_several_examples_share_travels_once():
+    one = example(tokens=["a", "b", "c"], focus=1, place=11)
+    two = example(tokens=["c", "d", "e"], focus=1, place=13)
+    apart = example(tokens=["a", "b", "c"], focus=1)
+    table = json.loads(FeatureBrowser([card(examples=[one, two, one, apart])]).table)
+    assert table["length"] == 5 + 3 and table["begins"] == [0, 2, 0, 5]
+
+
+def test_what_is_on_at_a_token_travels_as_the_places_of_cards_in_fifteenths_of_their_strongest():
+    made = [card(feature=f, maximum=m, examples=[example(place=7)] if f == 2 else []) for f, m in ((5, 2.0), (2, 2.0), (9, 4.0))]
+    # Of feature 3 there is no card, and place 40 stands in no example. A code may have a sign; a card says how strong it is.
+    there = StrongestAt(
+        torch.tensor([6, 8, 40]), torch.tensor([[9, 2], [3, -1], [5, 2]]), torch.tensor([[-4.0, 0.4], [1.0, 0.0], [1.0, 1.0]]),
+        torch.tensor([3, 300, 2]),
+    )  # fmt: skip
+    widget = FeatureBrowser(made, there=there)
+    bits, counts, entries = widget.there[:1], widget.there[1:3], np.frombuffer(widget.there, "<u2", offset=3)
+    assert bits == bytes([0b101]) and [*counts] == [3, 255]
+    assert [divmod(entry, 15) for entry in entries.tolist()] == [(2, 14), (1, 2), (3, 14), (3, 0)]
+    assert json.loads(widget.table)["most"] == 2 and json.loads(FeatureBrowser(made).table)["most"] == 0
+
+
+def test_bricks_that_are_alike_travel_as_the_places_of_their_cards_and_those_without_one_do_not():
+    others = torch.tensor([[1, 2]]).expand(3, 2)
+    similar = Similar(others, torch.tensor([[0.5, -0.2]]).expand(3, 2), others.flip(1), torch.tensor([[0.125, 0.0]]).expand(3, 2))
+    table = json.loads(FeatureBrowser([card(feature=2), card(feature=0)], similar=similar).table)
+    assert table["cards"]["similar"] == [[[], [0, 12]], [[], [0, 12]]]
+    assert "about 3 features; expected at least 4" in refusal(lambda: FeatureBrowser([card()], similar=similar))
 
 
 def test_the_best_labelled_feature_is_open_at_first_unless_another_is_asked_for():
@@ -82,7 +114,7 @@ def test_the_best_labelled_feature_is_open_at_first_unless_another_is_asked_for(
 
 def weight(widget) -> int:
     """What a phone downloads for its data: base64 in scripts, as a server compresses them."""
-    return sum(len(gzip.compress(base64.b64encode(part))) for part in (widget.table, widget.texts))
+    return sum(len(gzip.compress(base64.b64encode(part))) for part in (widget.table, widget.texts, widget.there))
 
 
 @pytest.mark.parametrize("count, most", [(300, 500_000), (1024, 1_200_000)])
@@ -90,11 +122,19 @@ def test_many_features_are_light(count, most):
     assert weight(FeatureBrowser(cards(count))) < most
 
 
+def test_what_is_on_at_each_shaded_token_weighs_less_than_the_cards():
+    made, codes = cards_and_codes(300)
+    decoder = torch.randn(codes.shape[1], 8, generator=torch.Generator().manual_seed(0))
+    there = strongest_at(codes, example_places([one for one in made if one.examples[0].place is not None]), most=5)
+    full = FeatureBrowser(made, similar=similar_features(decoder, codes), there=there)
+    assert weight(full) < 1.6 * weight(FeatureBrowser(made))
+
+
 def test_its_own_code_is_light():
     code, style = javascript("feature_browser.js"), explorable_style("chart.css", "feature_browser.css")
     shared = javascript("common.js") + javascript("chart.js"), explorable_style("chart.css")
     own = [len(gzip.compress(whole.encode())) - len(gzip.compress(part.encode())) for whole, part in zip((code, style), shared)]
-    assert sum(own) < 12_000
+    assert sum(own) < 13_500
 
 
 def test_a_token_may_hold_anything_that_a_text_can():
@@ -152,6 +192,15 @@ def test_a_token_may_hold_anything_that_a_text_can():
         ([card(examples=[example(focus=-1)])], "cards[0].examples[0].focus is -1"),
         ([card(examples=[example(focus=0)])], "cards[0].examples[0] is 'strongest' but off at its focus, token 0"),
         ([card(examples=[example(quantile=None)])], "cards[0].examples[0].quantile is None"),
+        ([card(examples=[example(place=0)])], "cards[0].examples[0].place is 0; expected a whole number of at least 1"),
+        ([card(examples=[example(source=" ")])], "cards[0].examples[0].source is ' '"),
+        (
+            [card(examples=[example(place=4), example(tokens=["x", " f", "y"], place=5)])],
+            "example 1 of feature 3 has 'x' at place 4, and another example has ' f'; expected one text",
+        ),
+        ([card(holds=-1)], "cards[0].holds is -1"),
+        ([card(interval=(0.5,))], "cards[0].interval is (0.5,); expected two numbers"),
+        ([card(interval=(0.5, 0.4))], "cards[0].interval[1] is 0.4"),
     ],
 )
 def test_it_refuses_what_does_not_fit(wrong, words):
@@ -165,6 +214,10 @@ def test_it_refuses_what_does_not_fit(wrong, words):
         ({"start": "3"}, "start is '3'"),
         ({"title": " "}, "title is ' '"),
         ({"caption": None}, "caption is None"),
+        ({"told": 1.5}, "told is 1.5"),
+        ({"similar": [1]}, "similar is of type list; expected what similar_features gives"),
+        ({"there": [1]}, "there is of type list; expected what strongest_at gives"),
+        ({"there": StrongestAt(*[torch.zeros(1, 1)] * 2, torch.ones(1, 1) / 0, torch.zeros(1))}, "there.activation holds inf"),
     ],
 )
 def test_it_refuses_what_it_can_not_show(change, words):

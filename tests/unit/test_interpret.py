@@ -153,3 +153,108 @@ def test_the_threshold_leaves_out_weak_activations_that_stand_for_something_else
     codes = torch.where(label, 3.0, torch.where(torch.arange(1_000) % 2 == 1, 1.0, 0.0))[:, None]
     scores = interpret.label_scores(codes, label[:, None], codes, label[:, None])
     assert 1 <= scores.threshold.item() < 3 and scores.f1.item() == scores.precision.item() == scores.recall.item() == 1
+
+
+# From the other side: which features are on at a place, which are alike, and how sure a score is.
+
+
+def test_alike_are_those_that_draw_the_same_way_and_those_that_are_on_at_the_same_places():
+    decoder = torch.tensor([[2.0, 0.0], [1.0, 1.0], [-1.0, 0.0], [0.0, 0.0]])
+    codes = torch.tensor([[1.0, 0.0, 3.0, 0.0], [1.0, 0.0, -1.0, 0.0], [2.0, 5.0, 0.0, 0.0], [0.0, 1.0, 0.5, 0.0]])
+    similar = interpret.similar_features(decoder, codes, most=2)
+    assert similar.direction[0].tolist() == [1, 3] and similar.cosine[0].tolist() == pytest.approx([0.5**0.5, 0])
+    assert similar.direction[1].tolist() == [0, 3] and similar.cosine[2].tolist() == pytest.approx([0, -(0.5**0.5)])
+    # Features 0 and 2 are on together at two places of four, whatever their signs; 0 and 1 at one of four.
+    assert similar.together[0].tolist() == [2, 1] and similar.share[0].tolist() == [0.5, 0.25]
+    assert similar.share[3].tolist() == [0, 0], "it is never on"
+
+
+def test_pieces_are_added_up_where_there_are_many_places():
+    generator = torch.Generator().manual_seed(0)
+    codes = (torch.rand(20_000, 6, generator=generator) < 0.3).float()
+    similar = interpret.similar_features(torch.eye(6), codes, most=1)
+    for feature, other, share in zip(range(6), similar.together[:, 0].tolist(), similar.share[:, 0].tolist()):
+        on, too = codes[:, feature] > 0, codes[:, other] > 0
+        assert share == pytest.approx(((on & too).sum() / (on | too).sum()).item())
+
+
+def test_strongest_at_a_place_is_what_is_near_its_own_strongest():
+    codes = torch.tensor([[9.0, 1.0, 0.0], [10.0, 0.0, 0.0], [1.0, 0.5, -2.0], [0.0, 0.0, 0.0]])
+    there = interpret.strongest_at(codes, torch.tensor([2, 0, 3, 2]), most=2)
+    assert there.places.tolist() == [0, 2, 3] and there.count.tolist() == [2, 3, 0]
+    assert there.feature.tolist() == [[1, 0], [2, 1], [-1, -1]]
+    assert there.activation.tolist() == [[1, 9], [-2, 0.5], [0, 0]]
+
+
+def test_the_places_of_examples_are_where_their_own_feature_is_on_or_was_looked_for():
+    def one(activations, focus, place):
+        return interpret.Example(["x"] * 4, torch.tensor(activations), focus, interpret.STRONGEST, place)
+
+    def card(*examples):
+        blank = interpret.FeatureCard(0, None, *[0.0] * 6, torch.zeros(1), 1.0, [], [], None, examples)
+        return blank
+
+    cards = [card(one([0.0, 1.0, 0.0, 2.0], 1, 11)), card(one([1.0, 0.0, 0.0, 0.0], 3, 13), one([0.0, 0.0, 0.0, 3.0], 3, 40))]
+    assert interpret.example_places(cards).tolist() == [10, 11, 13, 40]
+    assert "says no place" in refusal(lambda: interpret.example_places([card(one([1.0] * 4, 0, None))]))
+    assert "no examples" in refusal(lambda: interpret.example_places([card()]))
+
+
+def test_an_interval_is_as_wide_as_the_texts_differ(labelled):
+    codes, labels = labelled
+    scores = interpret.label_scores(codes[:2_000], labels[:2_000], codes[2_000:], labels[2_000:])
+    held, true = codes[2_000:], labels[2_000:]
+
+    def intervals(groups):
+        return interpret.f1_intervals(scores, held, true, groups, draws=200)
+
+    alone = intervals(torch.zeros(2_000, dtype=torch.int64))
+    torch.testing.assert_close(alone, scores.f1[:, None].expand(4, 2), rtol=1e-5, atol=1e-6)
+    low, high = intervals(torch.arange(2_000) % 50).T
+    assert (low <= scores.f1).all() and (scores.f1 <= high).all() and (low[:2] < high[:2]).all()
+    # Texts in which a label is told wholly or not at all make it much less sure.
+    order = (held[:, 1] > scores.threshold[1]).long() + 2 * true[:, scores.label[1]].long()
+    torn = intervals(torch.where(order == 3, 0, 1 + torch.arange(2_000) % 5))
+    assert (torn[1, 1] - torn[1, 0]) > 3 * (high[1] - low[1])
+
+
+def test_an_interval_by_hand():
+    # Of two texts one is told without a mistake and one not at all: 1 and 0 come out a quarter of the time each, and a half otherwise.
+    scores = interpret.LabelScores(torch.tensor([0]), torch.tensor([0.5]), *[torch.tensor([0.0])] * 4)
+    codes, label = torch.tensor([[1.0], [0.0], [1.0], [0.0]]), torch.tensor([[True], [False], [False], [True]])
+    groups = torch.tensor([0, 0, 1, 1])
+    assert interpret.f1_intervals(scores, codes, label, groups).tolist() == [[0, 1]]
+    assert interpret.f1_intervals(scores, codes, label, groups, level=0.2).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: interpret.similar_features(torch.ones(3, 2), torch.ones(5, 4)), "codes has shape (5, 4)"),
+        (lambda: interpret.similar_features(torch.ones(3, 2), torch.ones(5, 3), most=3), "most is 3; expected at most 2"),
+        (lambda: interpret.similar_features(torch.ones(3, 2) / 0, torch.ones(5, 3)), "decoder holds inf"),
+        (lambda: interpret.strongest_at(torch.ones(3, 2), torch.tensor([3])), "places[0] is 3; expected at most 2"),
+        (lambda: interpret.strongest_at(torch.ones(3, 2), torch.tensor([])), "places is (0,), torch.float32"),
+        (lambda: interpret.strongest_at(torch.ones(3, 2), [1]), "places is list"),
+        (lambda: interpret.strongest_at(torch.ones(3, 2), torch.tensor([1]), most=3), "most is 3; expected at most 2"),
+    ],
+)
+def test_what_can_not_be_looked_at_from_the_other_side_is_refused(call, words):
+    assert words in refusal(call)
+
+
+def test_intervals_of_what_does_not_fit_are_refused(labelled):
+    codes, labels = labelled
+    scores = interpret.label_scores(codes, labels, codes, labels)
+    groups = torch.zeros(4_000, dtype=torch.int64)
+    for change, words in (
+        ({"codes": codes[:, :3]}, "codes has shape (4000, 3)"),
+        ({"labels": labels[1:]}, "labels is (3999, 4)"),
+        ({"labels": labels[:, :1]}, "labels has 1 columns"),
+        ({"groups": groups.float()}, "groups is (4000,), torch.float32"),
+        ({"groups": groups - 1}, "groups holds -1"),
+        ({"level": 1}, "level is 1"),
+        ({"draws": 0}, "draws is 0"),
+    ):
+        given = {"codes": codes, "labels": labels, "groups": groups} | change
+        assert words in refusal(lambda: interpret.f1_intervals(scores, **given))

@@ -422,6 +422,30 @@ def test_an_example_is_a_piece_of_one_text_with_the_codes_at_its_tokens():
             assert torch.equal(one.activations, X[at, card.feature].relu()) and one.activations[one.focus] > 0
 
 
+@pytest.mark.parametrize("examples", [1, 2, 20])
+def test_a_card_has_as_many_examples_as_were_asked_for_and_each_says_its_place_and_its_text(examples):
+    tokens, names = named(2_000, 1_000)
+    x = torch.rand(3_000, 1, generator=torch.Generator().manual_seed(0))
+    (card,) = feature_cards(reader(1), x, tokens, names, examples=examples, sources=["one.py", "two.py"])
+    assert len(card.examples) == examples
+    assert card.examples[0].quantile == STRONGEST and (examples < 9 or card.examples[-1].quantile == WEAKEST)
+    for one in card.examples:
+        assert one.activations[one.focus] == x[one.place, 0] and one.source == ["one.py", "two.py"][tokens.file[one.place]]
+
+
+def test_a_label_comes_with_how_often_it_holds_and_its_interval():
+    tokens, names = named(300)
+    labels = torch.arange(300)[:, None] % 4 == 0
+    intervals = torch.tensor([[0.25, 0.75]])
+    for given, interval in (({}, None), ({"intervals": intervals}, (0.25, 0.75))):
+        (card,) = feature_cards(
+            reader(1), torch.ones(300, 1), tokens, names, scores=scored(1, label=[0]), names=["a"], labels=labels, **given
+        )
+        assert card.holds == 75 and card.interval == interval
+    (card,) = feature_cards(reader(1), torch.ones(300, 1), tokens, names)
+    assert card.holds is None and card.interval is None
+
+
 def test_an_example_shows_fifteen_tokens_before_its_own_and_eight_after_as_far_as_the_text_goes():
     tokens, names = named(60, 10, 50)
     for place, first, last in ((0, 0, 24), (15, 0, 24), (16, 1, 25), (40, 25, 49), (55, 36, 60), (59, 36, 60), (65, 60, 70), (119, 96, 120)):
@@ -757,6 +781,8 @@ ROWS = token_activations(MODEL, PART, TOKENS)
         ({"unembed": torch.ones(30, 7)}, "unembed is (30, 7); expected a tensor of shape (30, 8), a row for each token"),
         ({"unembed": torch.ones(31, 8)}, "unembed is (31, 8); expected"),
         ({"unembed": [[1.0] * 8] * 30}, "unembed is list; expected"),
+        ({"sources": []}, "sources names 0 texts; expected at least "),
+        ({"intervals": torch.ones(20)}, "intervals is (20,); expected a tensor of shape (20, 2), a row for each feature"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(changes, words):
@@ -765,7 +791,9 @@ def test_parts_that_do_not_fit_together_are_refused(changes, words):
     assert not any(module._forward_hooks for module in MODEL.modules())
 
 
-@pytest.mark.parametrize(("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None), ("examples", 0), ("examples", 2.5)]
+)
 def test_no_pieces_and_pieces_of_nothing_are_refused(name, value):
     given = {"snippets": 2, "reach": 12} | {name: value}
     message = refusal(lambda: feature_cards(SAE, ROWS, TOKENS, VOCABULARY, model=MODEL, part=PART, **given))

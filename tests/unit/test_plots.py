@@ -12,7 +12,7 @@ import torch
 from hostile import described, not_a_matrix, refusal, spoiled, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
-from saelib import plots
+from saelib import interpret, plots
 
 
 @pytest.fixture(autouse=True)
@@ -270,3 +270,66 @@ def test_a_part_of_the_pipeline_that_does_not_fit_is_refused_by_its_name(name, d
         value = data.draw(not_a_matrix(columns))
         message = refusal(lambda: plots.pipeline(**(given | {name: value})))
         assert message.startswith(f"{name} ") and described(value) in message
+
+
+# Pictures in blocks, arrows, and the card of a feature.
+
+
+def test_rows_go_on_below_where_they_are_too_wide():
+    rows = {"a": torch.rand(5, 16), "b": torch.rand(5, 16)}
+    axes = np.reshape(plots.pictures(rows, wide=3, size=0.8).figure.axes, (4, 3))
+    shown = [[ax.axison for ax in line] for line in axes]
+    assert shown == [[True] * 3, [True] * 3, [True, True, False], [True, True, False]]
+    assert [line[0].get_title(loc="left") for line in axes] == ["a", "b", "a", "b"]
+    assert plots.pictures(rows, wide=3).figure.get_figwidth() == pytest.approx(3 * 0.46)
+    assert plots.pictures(rows, wide=9).figure.get_figwidth() == pytest.approx(5 * 0.46)
+    assert "wide is 0" in refusal(lambda: plots.pictures(rows, wide=0))
+
+
+def test_each_picture_has_its_word_under_it():
+    rows = {"a": torch.rand(3, 16), "b": torch.rand(3, 16)}
+    axes = plots.pictures(rows, wide=2, under={"b": ["1.0", "0.5", "0.1"]}).figure.axes
+    assert [ax.get_xlabel() for ax in axes] == ["", "", "1.0", "0.5", "", "", "0.1", ""]
+    for wrong in ({"c": ["1"] * 3}, {"a": ["1"] * 2}, {"a": "123"}):
+        assert "expected 3 words, for a row of that name" in refusal(lambda: plots.pictures(rows, under=wrong))
+
+
+def test_arrows_have_the_same_colour_in_all_planes_and_words_that_a_phone_does_not_shrink():
+    W = torch.tensor([[1.0, 0.0], [0.0, 0.5], [0.01, 0.0]])
+    fig = plots.arrows({"never absent": W, "often": -W, "nearly always": W.flip(1)}).figure
+    assert fig.get_figwidth() <= 4.4  # inches: 310 pixels, as wide as a phone shows it
+
+    def heads(ax):
+        return [text for text in ax.texts if isinstance(text, matplotlib.text.Annotation)]
+
+    sizes = [text.get_fontsize() for ax in fig.axes for text in [*ax.texts, ax.title, ax.xaxis.label] if text.get_text()]
+    assert min(sizes) >= 10
+    for ax in fig.axes:
+        assert len(heads(ax)) == 2, "the third is as good as forgotten"
+        assert [text.get_text() for text in ax.texts if text.get_text()] == ["1", "2"]
+        assert [head.arrow_patch.get_edgecolor() for head in heads(ax)] == [head.arrow_patch.get_edgecolor() for head in heads(fig.axes[0])]
+    assert [head.xy for head in heads(fig.axes[1])] == [(-1, 0), (0, -0.5)]
+
+
+@pytest.mark.parametrize(
+    "planes, words",
+    [
+        ({}, "planes is empty"),
+        ({"a": torch.ones(5, 3)}, "a has shape (5, 3)"),
+        ({"a": torch.ones(5, 2), "b": torch.ones(4, 2)}, "expected as many in each"),
+        ({"a": torch.ones(5, 2) / 0}, "a holds inf"),
+    ],
+)
+def test_what_is_no_plane_of_arrows_is_refused(planes, words):
+    assert words in refusal(lambda: plots.arrows(planes))
+
+
+def test_a_card_shows_the_brick_once_and_says_how_strong_it_is_in_each_example():
+    values = torch.arange(20, 0, -1.0) / 4
+    card = interpret.Card(7, torch.eye(4).flatten(), 0.2, values, torch.arange(20), 0.1, 0.5)
+    axes = plots.card(card, torch.rand(30, 16), count=4).figure.axes
+    assert len(axes) == 9
+    assert [ax.get_xlabel() for ax in axes[:4]] == ["5.0", "4.8", "4.5", "4.2"]
+    assert [ax.get_xlabel() for ax in axes[4:8]] == [f"{values[place]:.1f}" for place in card.across(4).tolist()]
+    assert axes[8].get_xlabel() == "on in 20%" and axes[8].get_title(loc="left") == "adds"
+    assert "expected at most 20" in refusal(lambda: plots.card(card, torch.rand(30, 16), count=21))
