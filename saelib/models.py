@@ -308,10 +308,11 @@ class SparseAutoencoder(Model):
         """Start `dead` (m,) features anew at what the others leave over ("resampling", after Bricken et al., 2023).
 
         Examples are drawn with a probability that goes with the square of their loss, as there. A feature's row becomes the
-        direction of such an example's error (there: of the example itself, but what lacks a feature is in what is left over). Its
-        encoder asks how far an example goes along the one drawn, and is on for no larger a share of x than living features
-        are, and for the one drawn as strongly as it takes to undo the error. (There it points along the example without such a
-        bar, and so is on for half of all; under a price it is soon pushed off for all of them again.)
+        direction of such an example's error (there: of the example itself; but what lacks a feature is in what is left over).
+        In a contest its encoder reads along that too, with half the living features' mean length: who wins, the others decide.
+        Where nobody competes, it asks how far an example goes along the one drawn, and has a bar: it is on for no larger a
+        share of x than living features are, and for the one drawn as strongly as it takes to undo the error. (Without one it
+        would be on for half of all, and a price would soon push it off for all of them again.)
         """
         if not all(weight.requires_grad for weight in self.parameters()):
             return []
@@ -323,19 +324,24 @@ class SparseAutoencoder(Model):
         drawn = torch.multinomial((error / error.max()).square().cpu(), len(dead), replacement=True, generator=generator).to(x.device)
         living = torch.ones(self.d_sae, dtype=torch.bool, device=x.device)
         living[dead] = False
-        often = (codes != 0).float().mean(dim=0)[living]
-        share = often[often > 0].mean().item() if (often > 0).any() else 0.5
-        from_center = x - self.b_dec
-        asks = nn.functional.normalize(from_center[drawn], dim=1)
-        along = from_center @ asks.T  # (n, m)
-        own = along.gather(0, drawn[None])[0]
-        bar = torch.minimum(along.quantile(1 - share, dim=0), 0.8 * own)
-        slope = left[drawn].norm(dim=1) / (own - bar).clamp_min(1e-6 * own.abs().max().clamp_min(1e-30))
-        self.W_dec[dead] = nn.functional.normalize(left[drawn], dim=1)
-        self.W_enc.T[dead] = slope[:, None] * asks
-        self.b_enc[dead] = -slope * bar
-        own = [(self.W_dec, dead), (self.W_enc, (slice(None), dead)), (self.b_enc, dead)]
-        return own + self.sparsity.revive(dead)
+        direction = nn.functional.normalize(left[drawn], dim=1)
+        if self.revival == "aux-k":
+            length = self.W_enc.T[living].norm(dim=1).mean() if living.any() else 1.0
+            asks, bias = 0.5 * length * direction, 0
+        else:
+            often = (codes != 0).float().mean(dim=0)[living]
+            share = often[often > 0].mean().item() if often.any() else 0.5
+            example = nn.functional.normalize((x - self.b_dec)[drawn], dim=1)
+            along = (x - self.b_dec) @ example.T  # (n, m)
+            own = along.gather(0, drawn[None])[0]
+            bar = torch.minimum(along.kthvalue(1 + round((1 - share) * (len(x) - 1)), dim=0).values, 0.8 * own)
+            slope = left[drawn].norm(dim=1) / (own - bar).clamp_min(torch.finfo(x.dtype).tiny)
+            asks, bias = slope[:, None] * example, -slope * bar
+        self.W_dec[dead] = direction
+        self.W_enc.T[dead] = asks
+        self.b_enc[dead] = bias
+        places = [(self.W_dec, dead), (self.W_enc, (slice(None), dead)), (self.b_enc, dead)]
+        return places + self.sparsity.revive(dead)
 
 
 def usual(x: Tensor) -> Tensor:

@@ -618,8 +618,16 @@ def test_reviving_starts_the_dead_anew_and_touches_nobody_else(name):
     # The direction is that of what an example has left over.
     left = torch.nn.functional.normalize(x - before(x), dim=1)
     assert torch.allclose((sae.W_dec[dead] @ left.T).max(dim=1).values, torch.ones(3, dtype=torch.float64))
-    length = 0.5 * before.W_enc.T[living].norm(dim=1).mean()
-    assert torch.allclose(sae.W_enc.T[dead], length * sae.W_dec[dead]) and not sae.b_enc[dead].any()
+    if sae.revival == "aux-k":
+        length = 0.5 * before.W_enc.T[living].norm(dim=1).mean()
+        assert torch.allclose(sae.W_enc.T[dead], length * sae.W_dec[dead]) and not sae.b_enc[dead].any()
+    else:
+        # It reads along an example, and is on for that one as strongly as it takes to undo the error.
+        asks = torch.nn.functional.normalize(sae.W_enc.T[dead], dim=1)
+        of = (asks @ torch.nn.functional.normalize(x - sae.b_dec, dim=1).T).max(dim=1)
+        assert torch.allclose(of.values, torch.ones(3, dtype=torch.float64))
+        answers = ((x - sae.b_dec) @ sae.W_enc + sae.b_enc)[of.indices, dead]
+        assert torch.allclose(answers, (x - before(x))[of.indices].norm(dim=1))
     if name == "JumpReLU":
         assert torch.allclose(sae.sparsity.threshold[dead], torch.tensor(0.3 * 1.7, dtype=torch.float64))
     if name == "Gated":
@@ -656,10 +664,33 @@ def test_the_worse_an_example_is_rebuilt_the_likelier_it_is_drawn():
     assert torch.allclose(sae.W_dec.norm(dim=1), torch.ones(3000)), "what is rebuilt without error is never drawn"
 
 
-def test_where_all_features_are_dead_they_start_with_half_of_length_1():
-    sae = trained("L1")
+def test_where_all_features_of_a_contest_are_dead_they_start_with_half_of_length_1():
+    sae = trained("TopK")
     sae.revive(noise(), torch.arange(D_SAE), torch.Generator().manual_seed(0))
     assert torch.allclose(sae.W_enc.norm(dim=0), torch.full((D_SAE,), 0.5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["L1", "JumpReLU", "Gated"])
+def test_without_a_contest_what_is_revived_is_on_no_more_often_than_the_living(name):
+    sae, x, dead = trained(name), noise(400), torch.tensor([1, 4, 6])
+    often = (sae.encode(x) != 0).double().mean(dim=0)
+    often[dead] = 0
+    sae.revive(x, dead, torch.Generator().manual_seed(0))
+    on = ((x - sae.b_dec) @ sae.W_enc[:, dead] + sae.b_enc[dead] > 0).double().mean(dim=0)
+    along = (x - sae.b_dec) @ torch.nn.functional.normalize(sae.W_enc[:, dead], dim=0)
+    example = (along / (x - sae.b_dec).norm(dim=1, keepdim=True)).argmax(dim=0)
+    # But for an example that goes less far than so many others do: then its own four fifths are the bar.
+    like_it = (along > 0.8 * along[example, range(3)]).double().mean(dim=0)
+    assert ((on <= often[often > 0].mean() + 1 / 400) | (on - like_it).abs().le(1 / 400)).all() and (on > 0).all()
+
+
+def test_where_all_are_dead_and_nobody_competes_they_are_on_for_half_at_most_or_for_their_example():
+    sae, x = trained("L1"), noise(200)
+    with torch.no_grad():
+        sae.b_enc -= 100
+    sae.revive(x, torch.arange(D_SAE), torch.Generator().manual_seed(0))
+    codes = sae.encode(x)
+    assert torch.isfinite(sae.W_enc).all() and torch.isfinite(codes).all() and (codes > 0).any(dim=0).all()
 
 
 def test_where_nothing_is_left_to_rebuild_nobody_is_revived():

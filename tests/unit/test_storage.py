@@ -90,7 +90,8 @@ def test_a_saved_model_comes_back_bit_for_bit(make, tmp_path):
         def equal(one, other):
             return torch.allclose(one, other, rtol=1e-6, atol=1e-6)
 
-    assert all(equal(value, model.state_dict()[name]) for name, value in found.state_dict().items())
+    # (How many batches a threshold was taken from is not kept: one that was read counts as settled.)
+    assert all(equal(value, model.state_dict()[name]) for name, value in found.state_dict().items() if name != "sparsity.batches")
     assert equal(found(X), model(X)) and equal(found.encode(X), model.encode(X))
     assert equal(found.loss(X).total, model.loss(X).total)
     train(found, X, steps=1, batch_size=10, lr=0.1, seed=0, progress=False)
