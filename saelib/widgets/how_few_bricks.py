@@ -16,7 +16,7 @@ class HowFewBricks(Explorable):
 
     Args: boxes, sparse autoencoders on the same pictures, poorest first; pictures, those to choose from; mean (d_in,),
     the average picture, which the error is measured against; k, the most bricks that the slider allows; start, where the
-    slider stands at first, and first, which of the pictures is shown.
+    slider stands at first (at 0, no brick gives away what the reader is asked to guess), and first, which of the pictures is shown.
     Raises ValueError for shapes that do not fit each other.
     """
 
@@ -48,7 +48,7 @@ class HowFewBricks(Explorable):
             boxes=[box.d_sae for box in boxes],
             labels=pictures.label.tolist(),
             k=checks.count("k", k, most=min(box.d_sae for box in boxes), why="the bricks in the poorest box"),
-            start=checks.count("start", start, most=k),
+            start=checks.count("start", start, least=0, most=k),
             first=checks.count("first", first, least=0, most=len(x) - 1),
             numbers=floats(*numbers),
         )
