@@ -131,14 +131,15 @@ def _chosen(codes: Tensor, features: Sequence[int] | None, first: int | None) ->
             chosen = [first, *chosen[: CHOICES - 1]]
     else:
         chosen = list(checks.counts("features", features, "a list with the number of at least one feature", **bounds))
+        for i, feature in enumerate(chosen):
+            if feature in chosen[:i]:
+                raise ValueError(f"features[{i}] is {feature}, which stands there already; expected each feature once")
+        if first is not None and first not in chosen:
+            raise ValueError(f"first is {first}; expected one of features, {chosen}")
     for i, feature in enumerate(chosen):
-        if feature in chosen[:i]:
-            raise ValueError(f"features[{i}] is {feature}, which stands there already; expected each feature once")
         if on[feature] == 0:
             name = "first" if features is None else f"features[{i}]"
             raise ValueError(f"{name} is {feature}, which is on for none of digits; expected a feature that is on for some")
-    if first is not None and first not in chosen:
-        raise ValueError(f"first is {first}; expected one of features, {chosen}")
     return chosen, 0 if first is None else chosen.index(first)
 
 
