@@ -4,6 +4,7 @@ from .dial import Dial
 from .export import save_html
 from .feature_browser import FeatureBrowser
 from .how_few_bricks import HowFewBricks
+from .linked_card import LinkedCard
 from .one_price import OnePrice
 from .quiz import Quiz
 from .rebuild import Rebuild
@@ -14,6 +15,6 @@ from .switchboard import Switchboard
 from .turn_the_plane import TurnThePlane
 
 __all__ = [
-    "Dial", "FeatureBrowser", "HowFewBricks", "OnePrice", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard",
+    "Dial", "FeatureBrowser", "HowFewBricks", "LinkedCard", "OnePrice", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard",
     "TurnThePlane", "save_html",
 ]  # fmt: skip
