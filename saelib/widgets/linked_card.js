@@ -142,7 +142,7 @@ export default {
     const picture = el("canvas");
     const board = pad({ label: "Your digit", onInput: drawn });
     const [what, whose] = [station("code", "what it adds", picture), station("input", "", board.node)];
-    const clear = el("button", { type: "button", onclick() { board.show(new Float32Array(SIDE)); drawn(new Float32Array(SIDE)); board.node.focus(); } }, "Clear");
+    const clear = el("button", { type: "button", onclick() { board.show(new Float32Array(SIDE)); drawn(new Float32Array(SIDE)); } }, "Clear");
     const place = el("div", { className: "sae-range" });
     const title = el("p", { className: "sae-label sae-which" });
     // Room for as many as a bar can show, so that nothing below moves.
