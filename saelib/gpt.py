@@ -94,15 +94,31 @@ class Attention(nn.Module):
         self.register_buffer("turn", torch.stack([angle.cos(), angle.sin()]), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, t, d_model = x.shape
-        query, key, value = self.read(x).view(n, t, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        fetched = F.scaled_dot_product_attention(self._rotate(query), self._rotate(key), value, is_causal=True)
-        return self.write(fetched.transpose(1, 2).reshape(n, t, d_model))
+        return self.fetch(*self.ask(x), is_causal=True)
 
-    def _rotate(self, x: Tensor) -> Tensor:
+    def ask(self, x: Tensor, *, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value of the tokens x (n, t, d_model), the first of which stands at place `first`: each
+        (n, n_heads, t, d_model / n_heads), the first two turned by where they stand."""
+        n, t, _ = x.shape
+        query, key, value = self.read(x).view(n, t, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        return self._rotate(query, first), self._rotate(key, first), value
+
+    def fetch(self, query: Tensor, key: Tensor, value: Tensor, *, is_causal: bool = False) -> Tensor:
+        """What tokens that ask get from all those offered, or, if causal, from those up to themselves: (n, t, d_model)."""
+        fetched = F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
+        return self.write(fetched.transpose(1, 2).flatten(2))
+
+    def looks(self, x: Tensor) -> Tensor:
+        """How much each token looks at each, by head: (n, n_heads, t, t), a row for each that asks, which adds up to 1."""
+        query, key, _ = self.ask(x)
+        match = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
+        later = torch.ones(match.shape[2:], dtype=torch.bool, device=x.device).triu(1)
+        return match.masked_fill(later, -torch.inf).softmax(dim=3)
+
+    def _rotate(self, x: Tensor, first: int) -> Tensor:
         """Turn pairs of numbers by angles that grow with the position, so that query times key knows how far apart two
         tokens are, and nothing else of where they stand (Su et al., 2021)."""
-        cos, sin = self.turn[:, : x.shape[2]]
+        cos, sin = self.turn[:, first : first + x.shape[2]]
         left, right = x.chunk(2, dim=3)
         return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=3)
 

@@ -168,6 +168,30 @@ SHARES = torch.logspace(-3.3, -0.3, 13).tolist()  # thresholds tried: above them
 
 
 @torch.no_grad()
+def threshold_counts(codes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """At each of a dozen thresholds, where is each feature on above it, and which labels hold there?
+
+    Args: codes (n, f), how strongly the features are on in n examples; labels (n, l) bool, which labels hold in them.
+    Returns bars (f, t), each feature's thresholds, from high to low, above which lie as many examples as `SHARES` says; on (f, t), in how
+    many examples it is above them; both (f, t, l), in how many of these each label holds. Zeros of a sparse code cost nothing.
+    """
+    # Enough examples to place thresholds by; a feature is a row, for then it is sorted from one place.
+    some = codes[:: max(1, len(codes) // 20_000)].T.contiguous().sort(dim=1, descending=True).values
+    bars = some[:, [min(int(share * some.shape[1]), some.shape[1] - 1) for share in SHARES]].contiguous()
+    if (some > bars[:, -1:]).float().mean() > 0.1:  # few are off: then it is quicker to multiply all
+        above = [(codes > bar).float() for bar in bars.T]
+        return bars, torch.stack([each.sum(dim=0) for each in above], dim=1), torch.stack([each.T @ labels.float() for each in above], dim=1)
+    on, both = torch.zeros(bars.numel()), torch.zeros(bars.numel(), labels.shape[1])
+    for piece, true in zip(codes.split(1_024), labels.split(1_024)):
+        place, feature = (piece > bars[:, -1]).nonzero(as_tuple=True)
+        # The highest of its thresholds that it is above; it is above the lower ones too.
+        level = feature * len(SHARES) + (bars[feature] >= piece[place, feature][:, None]).sum(dim=1)
+        on += torch.bincount(level, minlength=len(on))
+        both.index_add_(0, level, true.float()[place])
+    return bars, on.view(bars.shape).cumsum(dim=1), both.view(*bars.shape, -1).cumsum(dim=1)
+
+
+@torch.no_grad()
 def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels: Tensor) -> LabelScores:
     """Find for each feature the label and threshold with the best F1 on some examples, and score it on others.
 
@@ -185,20 +209,10 @@ def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels:
             raise ValueError(f"{name.replace('codes', 'labels')} is {got}; expected a bool tensor of shape ({len(code)}, labels)")
     if held_labels.shape[1] != labels.shape[1]:
         raise ValueError(f"held_labels has {held_labels.shape[1]} labels; expected {labels.shape[1]}, as labels has")
-    # Enough examples to place thresholds by; a feature is a row, as with `held` below, for then it is sorted from one place.
-    some = codes[:: max(1, len(codes) // 20_000)].T.contiguous().sort(dim=1, descending=True).values
-    best = torch.full((codes.shape[1],), -1.0)
-    label, threshold = torch.zeros(codes.shape[1], dtype=torch.int64), torch.zeros(codes.shape[1])
-    truth, total = labels.float().T, labels.sum(dim=0).float()
-    for share in SHARES:
-        bar = some[:, min(int(share * some.shape[1]), some.shape[1] - 1)]
-        on = (codes > bar).float()
-        both = truth @ on
-        f1 = 2 * both / (total[:, None] + on.sum(dim=0)).clamp_min(1)  # (l, f)
-        value, which = f1.max(dim=0)
-        better = value > best
-        best = torch.where(better, value, best)
-        label, threshold = torch.where(better, which, label), torch.where(better, bar, threshold)
+    bars, on, both = threshold_counts(codes, labels)
+    f1 = 2 * both / (labels.sum(dim=0).float() + on[:, :, None]).clamp_min(1)
+    best = f1.flatten(1).argmax(dim=1)
+    label, threshold = best % labels.shape[1], bars.gather(1, (best // labels.shape[1])[:, None])[:, 0]
     held, true = held_codes.T.contiguous(), held_labels.T.contiguous()[label]  # (f, m) both
     on = held > threshold[:, None]
     both, said, there = (part.sum(dim=1).float() for part in (on & true, on, true))

@@ -133,6 +133,18 @@ def test_label_and_threshold_are_chosen_without_a_look_at_the_examples_kept_asid
     assert not torch.equal(one.f1, other.f1)
 
 
+@pytest.mark.parametrize("off", [0, 2])  # dense and sparse
+def test_counts_at_thresholds_are_those_of_counting(off):
+    random = torch.Generator().manual_seed(0)
+    codes = (torch.randn(3_000, 5, generator=random) - off - torch.arange(5) / 4).clamp_min(0)
+    labels = torch.rand(3_000, 3, generator=random) < 0.3
+    bars, on, both = interpret.threshold_counts(codes, labels)
+    assert bars.shape == on.shape == (5, len(interpret.SHARES)) and both.shape == (*bars.shape, 3)
+    above = codes[:, :, None] > bars  # (n, f, t)
+    assert torch.equal(on, above.sum(dim=0).float())
+    assert torch.equal(both, (above[:, :, :, None] & labels[:, None, None]).sum(dim=0).float())
+
+
 def test_a_label_that_nothing_or_everything_has_gives_no_auroc(labelled):
     codes, labels = labelled
     scores = interpret.label_scores(codes, labels, codes, torch.zeros_like(labels))
