@@ -188,7 +188,7 @@ export default {
       /** @type {HTMLElement} */ (whose.lastElementChild).textContent = yours ? `yours: ${yours}` : "draw a digit";
       const beyond = own > feature.width * feature.counts.length ? ", more strongly than for any of these" : "";
       say(`Brick ${feature.number} is on for ${sum(feature.counts.map(sum)).toLocaleString("en")} of ${total.toLocaleString("en")} digits. `
-        + `At ${range}: ${inKinds(counts, kinds)}.${yours && ` For your digit it is ${yours}${beyond}.`}`);
+        + `At ${range} there ${all === 1 ? "is" : "are"} ${inKinds(counts, kinds)}.${yours && ` For your digit it is ${yours}${beyond}.`}`);
     }
 
     /** @param {Partial<typeof state>} news */

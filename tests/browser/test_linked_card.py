@@ -168,11 +168,11 @@ def test_the_words_say_how_many_digits_of_each_kind_a_bar_holds(published, card)
     kinds_of_words = set()
     for place in range(12):
         bricks(explorable).nth(place).check()
-        for bar, counts in enumerate(card.counts[place]):
-            bars(explorable).nth(bar).check()
-            there, words = {kind: count for kind, count in enumerate(counts) if count}, readout(explorable)
+        press = "all => all.map((input) => { input.click(); return input.closest('section').querySelector('.sae-readout').textContent; })"
+        for bar, (counts, words) in enumerate(zip(card.counts[place], bars(explorable).evaluate_all(press), strict=True)):
+            there = {kind: count for kind, count in enumerate(counts) if count}
             low, high = edges(card, place)[bar : bar + 2]
-            said = words.partition(f"At {low} to {high}: ")[2].removesuffix(".")
+            said = words.partition(f"At {low} to {high} there {'is' if sum(counts) == 1 else 'are'} ")[2].removesuffix(".")
             kinds_of_words.add(min(len(there), 2) if sum(counts) != 1 else "one")
             if sum(counts) == 0:
                 assert said == "no digits"
@@ -223,7 +223,7 @@ def test_how_strongly_it_is_on_for_a_drawn_digit_is_what_python_says(published, 
         assert tiles == [f"brick {one}, {f'on at {value:.2f}' if value > 0 else 'off'}" for one, value in zip(card.features, wanted.tolist())]
         for place, strength in enumerate(wanted.tolist()):
             bricks(explorable).nth(place).check()
-            mark = explorable.locator(".sae-own line")
+            mark = explorable.locator(".sae-own circle")
             ends = [float(end) for end in edges(card, place)]
             seen.add(strength > 0)
             if strength == 0:
@@ -233,7 +233,7 @@ def test_how_strongly_it_is_on_for_a_drawn_digit_is_what_python_says(published, 
             assert f"For your digit it is on at {strength:.2f}" in readout(explorable)
             assert ("more strongly than for any of these" in readout(explorable)) == (strength > ends[-1])
             expect(mark).to_be_visible()
-            assert float(mark.get_attribute("x1")) / 272 == pytest.approx(min(1, strength / ends[-1]), abs=1e-3)
+            assert float(mark.get_attribute("cx")) / 272 == pytest.approx(min(1, strength / ends[-1]), abs=1e-3)
             assert ends[opened(explorable)] < strength <= ends[opened(explorable) + 1] or strength > ends[-1]
     assert seen == {True, False}
 
@@ -253,7 +253,7 @@ def test_drawing_opens_the_bar_and_clearing_takes_the_mark_away(published, sae, 
     assert opened(explorable) == min(len(ends) - 2, math.ceil(strength / ends[1]) - 1) > 0
     explorable.get_by_role("button", name="Clear").click()
     assert "your digit" not in readout(explorable)
-    expect(explorable.locator(".sae-own line")).to_be_hidden()
+    expect(explorable.locator(".sae-own circle")).to_be_hidden()
     assert drawn(explorable).sum() == 0
 
 
