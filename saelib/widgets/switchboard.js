@@ -41,6 +41,7 @@ function closeUp(picture) {
 
 const SMALL = 8; // pixels a side that can be told apart on a tile
 const FULL = 0.7; // as in all pictures of what is missing or added: full colour from here on
+const NAMED = 3; // changes that the words under the pictures have room for
 const PALE = 0.1; // less ink than this is not worth a word
 
 /**
@@ -171,8 +172,12 @@ export default {
       tiles.forEach((tile, feature) => tile.set(there.includes(feature) ? gain(feature) * strength(feature) : 0));
 
       const it = noun === "digit" ? labels[state.picture] : noun;
-      const changes = there.filter((feature) => gain(feature) !== 1 || !(codes[state.picture][feature] > 0)).map((feature) =>
-        gain(feature) === 0 ? `${called(feature)} off` : codes[state.picture][feature] > 0 ? `${called(feature)} at ${gain(feature).toFixed(1)}×` : `${called(feature)} added at ${gain(feature).toFixed(1)}×`);
+      const changed = there.filter((feature) => gain(feature) !== 1 || !(codes[state.picture][feature] > 0));
+      const change = (/** @type {number} */ feature) =>
+        gain(feature) === 0 ? `${called(feature)} off` : codes[state.picture][feature] > 0 ? `${called(feature)} at ${gain(feature).toFixed(1)}×` : `${called(feature)} added at ${gain(feature).toFixed(1)}×`;
+      // A list that grew with each of them would push away the slider that is being dragged.
+      const changes = changed.length <= NAMED ? changed.map(change)
+        : [...(changed.includes(state.last) ? [change(state.last)] : []), `${changed.length - Number(changed.includes(state.last))} other changes`];
       if (changes.length === 0) return say(`As the box writes this ${it}, with ${there.length} bricks: an error of ${errorPercent(picture, before, mean)}%. Switch one off.`);
       const paper = (/** @type {number} */ ink) => Math.max(0, Math.min(1, ink));
       const [lost, won] = [1, -1].map((sign) => whereMost(Array.from(before, (ink, i) => Math.max(0, sign * (paper(ink) - paper(after[i]))))));

@@ -100,6 +100,10 @@ def test_every_control_is_reached_by_tab_and_changes_the_picture(explorables):
         while control := explorable.evaluate(FOCUSED):
             assert control not in reached, f"Tab comes back to {control}"
             reached.add(control)
+            if tab.evaluate("document.activeElement.matches('.sae-way')"):
+                # It leads to another card, with controls of its own: tried in test_feature_browser.
+                tab.keyboard.press("Tab")
+                continue
             kind = tab.evaluate("document.activeElement.type ?? document.activeElement.localName")
             before = seen(explorable)
             for key in KEYS[kind]:
