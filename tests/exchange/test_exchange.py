@@ -135,7 +135,8 @@ def test_a_model_of_saelibs_comes_back_from_saelens_with_its_brick_and_settings(
     found = load(tmp_path / "theirs")
     assert repr(found) == repr(model) and found.unit == found.sparsity.unit == model.unit != 1
     for name, value in model.state_dict().items():
-        assert torch.allclose(found.state_dict()[name], value, rtol=1e-6, atol=1e-6), name
+        if name != "sparsity.batches":  # not kept: a threshold that was read counts as settled
+            assert torch.allclose(found.state_dict()[name], value, rtol=1e-6, atol=1e-6), name
     assert_agree(found, model, x)
     train(found, data(100, seed=2), steps=1, batch_size=100, lr=0.01, seed=0, progress=False)
 
