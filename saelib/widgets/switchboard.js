@@ -41,7 +41,7 @@ function closeUp(picture) {
 
 const SMALL = 8; // pixels a side that can be told apart on a tile
 const FULL = 0.7; // as in all pictures of what is missing or added: full colour from here on
-const NAMED = 3; // changes that the words under the pictures have room for
+const NAMED = 2; // changes that the words under the pictures have room for
 const PALE = 0.1; // less ink than this is not worth a word
 
 /**

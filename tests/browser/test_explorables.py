@@ -199,8 +199,8 @@ def test_the_address_brings_back_what_was_seen(explorables):
     tab, found = explorables()
     before = [readout(explorable) for explorable in found]
     for explorable in found:
-        for slider in explorable.locator("input[type=range]").all():
-            slider.focus()
+        for control in explorable.locator("input[type=range]").all() or [explorable.get_by_role("radio", checked=True).first]:
+            control.focus()
             for key in ["Home", "ArrowRight"]:
                 tab.keyboard.press(key)
     # What goes on by itself when a slider is let go, has to come to its end.
