@@ -331,8 +331,9 @@ class SparseAutoencoder(Model):
         else:
             often = (codes != 0).float().mean(dim=0)[living]
             share = often[often > 0].mean().item() if often.any() else 0.5
-            example = nn.functional.normalize((x - self.b_dec)[drawn], dim=1)
-            along = (x - self.b_dec) @ example.T  # (n, m)
+            from_center = x - self.b_dec
+            example = nn.functional.normalize(from_center[drawn], dim=1)
+            along = from_center @ example.T  # (n, m)
             own = along.gather(0, drawn[None])[0]
             bar = torch.minimum(along.kthvalue(1 + round((1 - share) * (len(x) - 1)), dim=0).values, 0.8 * own)
             slope = left[drawn].norm(dim=1) / (own - bar).clamp_min(torch.finfo(x.dtype).tiny)
