@@ -121,3 +121,10 @@ def test_faces_are_those_of_scikit_image_and_their_mirror_pictures():
     assert x.shape == (200, 625) and x.dtype == torch.float32 and 0 <= x.min() and x.max() <= 1
     torch.testing.assert_close(x[:100].double(), torch.from_numpy(lfw_subset()[:100]).flatten(1).double())
     assert torch.equal(x[107].view(25, 25), x[7].view(25, 25).flip(1)) and math.isclose(x[107].mean(), x[7].mean(), rel_tol=1e-5)
+
+
+def test_a_brick_that_starts_anew_asks_alike_of_both_ends():
+    sae, x, dead = SparseAutoencoder(5, 9, Drawers([4, 3, 2])), noise(60, 5), torch.tensor([1, 5])
+    sae.revive(x, dead, torch.Generator().manual_seed(0))
+    assert not sae.b_enc[dead].any(), "a bar would be far below zero for what points the other way, and so win its drawer"
+    assert torch.allclose(torch.nn.functional.normalize(sae.W_enc.T[dead], dim=1), sae.W_dec[dead])

@@ -644,6 +644,16 @@ def test_reviving_starts_the_dead_anew_and_touches_nobody_else(name):
     assert features_lie_together(sae)
 
 
+@every_choosing_brick
+def test_where_the_largest_are_chosen_what_starts_anew_does_not_shout_the_living_down(name):
+    sae, dead = trained(name), torch.tensor([1, 4, 6])
+    living = torch.ones(D_SAE, dtype=torch.bool)
+    living[dead] = False
+    length = sae.W_enc.T[living].norm(dim=1).mean()
+    sae.revive(noise(), dead, torch.Generator().manual_seed(0))
+    assert torch.allclose(sae.W_enc.T[dead], 0.5 * length * sae.W_dec[dead]) and not sae.b_enc[dead].any()
+
+
 def test_reviving_is_drawn_from_the_generator_alone():
     found = []
     for seed in (0, 0, 1):
