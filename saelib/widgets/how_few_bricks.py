@@ -43,8 +43,8 @@ class HowFewBricks(Explorable):
         super().__init__(
             title="How few bricks?",
             prediction="How few bricks would do, for you to still read the digit? Make a guess, then drag.",
-            caption="On a brick, orange is ink that it adds and blue ink that it takes away; the number and the bar under it say how "
-            "strongly it is used. An error of 0% is a perfect copy; 100% is what answering with the average digit would give.",
+            caption="On a brick, orange is ink that it adds and blue ink that it takes away; # is its number, × and the bar say how strongly it "
+            "is used. An error of 0% is a perfect copy; 100% is what answering with the average digit would give.",
             boxes=[box.d_sae for box in boxes],
             labels=pictures.label.tolist(),
             k=checks.count("k", k, most=min(box.d_sae for box in boxes), why="the bricks in the poorest box"),

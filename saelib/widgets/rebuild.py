@@ -66,8 +66,8 @@ class Rebuild(Explorable):
         pixels = (255 * picture[: rows * size, : columns * size].clamp(0, 1)).round().to(torch.uint8)
         super().__init__(
             title="Rebuild the cat",
-            prediction="With two bricks a patch the cat is there, and something is not. What will be lost first when you go down to one: "
-            "the eyes, the ears, the whiskers or the fur? Guess, then drag.",
+            prediction="With two bricks a patch the cat is there, and something is not. What goes at one brick, and at none: is it still a "
+            "cat? And how many bring the whiskers back? Guess, then drag.",
             caption="Each patch of 8 × 8 pixels gets as many bricks as the slider says, one out of each drawer; its mean brightness and "
             "its mean colour come for free. On a brick, orange is light that it adds and blue light that it takes away. Click a "
             "place in the copy, or move with the arrow keys, to see the bricks that it is made of; the space bar leads to the patch "
