@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -175,12 +176,15 @@ def threshold_counts(codes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Ten
     Returns bars (f, t), each feature's thresholds, from high to low, above which lie as many examples as `SHARES` says; on (f, t), in how
     many examples it is above them; both (f, t, l), in how many of these each label holds. Zeros of a sparse code cost nothing.
     """
-    # Enough examples to place thresholds by; a feature is a row, for then it is sorted from one place.
-    some = codes[:: max(1, len(codes) // 20_000)].T.contiguous().sort(dim=1, descending=True).values
-    bars = some[:, [min(int(share * some.shape[1]), some.shape[1] - 1) for share in SHARES]].contiguous()
-    if (some > bars[:, -1:]).float().mean() > 0.1:  # few are off: then it is quicker to multiply all
-        above = [(codes > bar).float() for bar in bars.T]
-        return bars, torch.stack([each.sum(dim=0) for each in above], dim=1), torch.stack([each.T @ labels.float() for each in above], dim=1)
+    # Enough examples to place thresholds by; a feature is a row, for then it is ordered from one place. Only the places asked for
+    # have to be in order, which takes a fraction of the time of sorting.
+    some = codes[:: max(1, len(codes) // 20_000)].detach().T.to(torch.promote_types(codes.dtype, torch.float32)).contiguous().numpy()
+    places = [some.shape[1] - 1 - min(int(share * some.shape[1]), some.shape[1] - 1) for share in SHARES]
+    highest = np.partition(some, places, axis=1)[:, places]
+    bars = torch.from_numpy(highest).to(codes.dtype)
+    if (some > highest[:, -1:]).mean() > 0.1:  # few are off: then it is quicker to multiply all
+        true, above = labels.float(), [(codes > bar).float() for bar in bars.T]
+        return bars, torch.stack([each.sum(dim=0) for each in above], dim=1), torch.stack([each.T @ true for each in above], dim=1)
     on, both = torch.zeros(bars.numel()), torch.zeros(bars.numel(), labels.shape[1])
     for piece, true in zip(codes.split(1_024), labels.split(1_024)):
         place, feature = (piece > bars[:, -1]).nonzero(as_tuple=True)

@@ -5,7 +5,7 @@ models of Hugging Face do.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -218,7 +218,7 @@ def _examples(
     taken: list[int] = []
     examples = []
 
-    def add(candidates: Tensor, quantiles: Sequence[str]) -> None:
+    def add(candidates: Tensor, quantiles: Iterable[str]) -> None:
         """The first of some tokens that is not in sight of one that was shown already."""
         for place, quantile in zip(candidates.tolist(), quantiles):
             if all(abs(place - other) >= LENGTH for other in taken):
@@ -235,7 +235,7 @@ def _examples(
     for share in _spread(count):
         start = round(share * (len(order) - 1))
         ranks = range(start, len(order))[:200] if share < 1 else range(len(order))[::-1][:200]
-        add(order[list(ranks)], [_quantile(rank, len(order)) for rank in ranks])
+        add(order[list(ranks)], (_quantile(rank, len(order)) for rank in ranks))
     examples.sort(key=lambda example: -example.activations[example.focus])
     for kind, places in wrong.items():
         add(places[:200], [kind] * 200)
