@@ -111,6 +111,7 @@ def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor]
 
 
 BEFORE, LENGTH = 15, 24  # tokens of an example before the one that it is chosen for, and in all
+ALIKE = 6  # where so many tokens before it are the same, it is the same passage over again
 BINS = 24
 
 
@@ -171,7 +172,8 @@ def feature_cards(
             holds = labels[:, int(scores.label[feature])]
             numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
             alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
-            wrong = {FALSE_ALARM: alarms, MISSED: (holds & (own == 0)).nonzero().ravel()}
+            missed = (holds & (own == 0)).nonzero().ravel()  # none of them is stronger, so they come by lot and not file by file
+            wrong = {FALSE_ALARM: alarms, MISSED: missed[torch.randperm(len(missed), generator=torch.Generator().manual_seed(feature))]}
             holding = int(holds.sum())
             interval = None if intervals is None else tuple(intervals[feature].tolist())
         cards.append(FeatureCard(
@@ -214,15 +216,18 @@ def _examples(
     strength: Tensor, order: Tensor, wrong: dict[str, Tensor], tokens: Tokens, vocabulary: Sequence[str], bounds: Tensor,
     count: int, sources: Sequence[str] | None,
 ) -> list[Example]:  # fmt: skip
-    """From the whole range of a feature, by `order`; and one of each kind of places at which its label is wrong."""
+    """From the whole range of a feature, by `order`, no passage twice; and one of each kind of places at which its label is wrong."""
     taken: list[int] = []
+    read: set[tuple[int, ...]] = set()
     examples = []
 
     def add(candidates: Tensor, quantiles: Iterable[str]) -> None:
         """The first of some tokens that is not in sight of one that was shown already."""
         for place, quantile in zip(candidates.tolist(), quantiles):
-            if all(abs(place - other) >= LENGTH for other in taken):
+            passage = tuple(tokens.ids[max(0, place - ALIKE) : place + 1].tolist())
+            if passage not in read and all(abs(place - other) >= LENGTH for other in taken):
                 taken.append(place)
+                read.add(passage)
                 file = int(torch.searchsorted(bounds, place, right=True)) - 1
                 begin, end = int(bounds[file]), int(bounds[file + 1])
                 first = max(begin, min(place - BEFORE, end - LENGTH))

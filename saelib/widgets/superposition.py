@@ -32,7 +32,9 @@ class Superposition(Explorable):
             "How many will be, when they are always there? Guess, then drag the sparsity to 0%, and up again in steps.",
             caption="An arrow says how its feature is written into the two numbers. Features that are there together get in each other's way, "
             "unless their arrows stand at a right angle, and a plane has room for two such arrows only. The rarer features are, the less it "
-            "costs to let them share. Sparsity is the share of the time in which a feature is absent. Training is a hill walk in fog: from "
+            "costs to let them share. In the table each row is a feature that is there alone, at 1: what it brings back to itself and to the "
+            "others. The constants in the last row are always added, and what is then below 0 is cut off. "
+            "Sparsity is the share of the time in which a feature is absent. Training is a hill walk in fog: from "
             "some starts it ends with fewer arrows than there is room for, so try another. An error of 0% is a perfect copy; 100% is what "
             "always answering with the average would give.",
             sparsity=round(100 * checks.number("sparsity", sparsity, least=0, most=0.99)),
