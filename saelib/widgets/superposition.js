@@ -77,12 +77,11 @@ export default {
     const tip = draw("circle", { r: 4.5, class: "sae-point sae-error" });
     loss.ground.append(line, tip);
     // What comes back of each feature that is there alone and in full, before the cut: W'W, and below it the constants.
-    const cell = () => el("td", {});
-    const rows = Array.from({ length: FEATURES + 1 }, () => Array.from({ length: FEATURES }, cell));
+    const rows = Array.from({ length: FEATURES + 1 }, () => Array.from({ length: FEATURES }, () => el("td")));
     const returned = el("table", { className: "sae-returned" },
-      el("caption", {}, "What a feature that is there alone in full brings back, before the cut at 0"),
-      el("thead", {}, el("tr", {}, el("td", {}), ...rows[0].map((_, i) => el("th", { scope: "col" }, `to ${i + 1}`)))),
-      el("tbody", {}, ...rows.map((cells, i) => el("tr", {}, el("th", { scope: "row" }, i < FEATURES ? `of ${i + 1}` : "always"), ...cells))));
+      el("caption", {}, "What each feature brings back when it is alone"),
+      el("tr", {}, el("td"), ...rows[0].map((_, i) => el("th", { scope: "col" }, `to ${i + 1}`))),
+      ...rows.map((cells, i) => el("tr", {}, el("th", { scope: "row" }, cells === rows[FEATURES] ? "always" : `of ${i + 1}`), ...cells)));
     const figure = el("div", { className: "sae-toy" },
       el("div", {}, el("p", { className: "sae-label" }, "The five features, as arrows"), plane),
       el("div", {},
@@ -110,8 +109,8 @@ export default {
       });
       rows.forEach((cells, i) => cells.forEach((node, j) => {
         const value = i < FEATURES ? toy.W[i] * toy.W[j] + toy.W[FEATURES + i] * toy.W[FEATURES + j] : toy.b[j];
-        node.textContent = value.toFixed(1).replace("-0.0", "0.0").replace("-", "−");
-        node.style.setProperty("--share", `${Math.min(60, Math.round(50 * Math.abs(value)))}%`);
+        node.textContent = value.toFixed(1).replace("-", "−");
+        node.style.setProperty("--share", `${50 * Math.min(1, Math.abs(value))}%`);
         node.classList.toggle("sae-less", value < 0);
       }));
       const count = kept.length === FEATURES ? `all ${FEATURES} have` : `${kept.length} of the ${FEATURES} ${kept.length === 1 ? "has" : "have"}`;
