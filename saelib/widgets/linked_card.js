@@ -175,9 +175,10 @@ export default {
       title.textContent = `${these} at ${range}${all > 1 ? ", from the weakest to the strongest" : ""}${all ? ":" : "."}`;
       slots.forEach(({ canvas, node }, i) => {
         node.style.visibility = examples[i] ? "visible" : "hidden";
+        // A slot that is not needed keeps nothing of the bar before.
+        paint(canvas, examples[i]?.picture ?? new Float32Array(SIDE), { scale: 255 });
         if (!examples[i]) return;
-        const { picture, kind, strength } = examples[i];
-        paint(canvas, picture, { scale: 255 });
+        const { kind, strength } = examples[i];
         canvas.setAttribute("aria-label", article(kind));
         node.lastElementChild.textContent = strength.toFixed(2);
       });
