@@ -178,10 +178,10 @@ def threshold_counts(codes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Ten
     """
     # Enough examples to place thresholds by; a feature is a row, for then it is ordered from one place. Only the places asked for
     # have to be in order, which takes a fraction of the time of sorting.
-    some = codes[:: max(1, len(codes) // 20_000)].detach().T.to(torch.promote_types(codes.dtype, torch.float32)).contiguous().numpy()
+    some = codes[:: max(1, len(codes) // 20_000)].detach().T.to("cpu", torch.promote_types(codes.dtype, torch.float32)).contiguous().numpy()
     places = [some.shape[1] - 1 - min(int(share * some.shape[1]), some.shape[1] - 1) for share in SHARES]
     highest = np.partition(some, places, axis=1)[:, places]
-    bars = torch.from_numpy(highest).to(codes.dtype)
+    bars = torch.from_numpy(highest).to(codes)
     if (some > highest[:, -1:]).mean() > 0.1:  # few are off: then it is quicker to multiply all
         true, above = labels.float(), [(codes > bar).float() for bar in bars.T]
         return bars, torch.stack([each.sum(dim=0) for each in above], dim=1), torch.stack([each.T @ true for each in above], dim=1)

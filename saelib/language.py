@@ -222,10 +222,12 @@ def _examples(
     examples = []
 
     def add(candidates: Tensor, quantiles: Iterable[str]) -> None:
-        """The first of some tokens that is not in sight of one that was shown already."""
+        """The first of some tokens that is not in sight of one that was shown already, nor in the same words."""
         for place, quantile in zip(candidates.tolist(), quantiles):
+            if any(abs(place - other) < LENGTH for other in taken):
+                continue
             passage = tuple(tokens.ids[max(0, place - ALIKE) : place + 1].tolist())
-            if passage not in read and all(abs(place - other) >= LENGTH for other in taken):
+            if passage not in read:
                 taken.append(place)
                 read.add(passage)
                 file = int(torch.searchsorted(bounds, place, right=True)) - 1
