@@ -466,6 +466,17 @@ def test_examples_go_from_strong_to_weak_over_the_whole_range():
     assert [one.quantile for one in card.examples] == words
 
 
+def test_a_passage_that_comes_again_and_again_is_shown_once():
+    ids = torch.arange(1_200)
+    ids[:600] %= 30  # the first half is one passage of thirty tokens, twenty times over
+    tokens = Tokens(ids, torch.zeros(1_200, 2, dtype=torch.int64), torch.zeros(1_200, dtype=torch.int64))
+    x = torch.zeros(1_200, 1)
+    x[20::30, 0] = torch.arange(40, 0, -1.0)  # the passage's are the strongest
+    (card,) = feature_cards(reader(1), x, tokens, [f"t{i}" for i in range(1_200)])
+    shown = [tuple(ids[one.place - 6 : one.place + 1].tolist()) for one in card.examples]
+    assert len(shown) == 9 and len(set(shown)) == 9 and card.examples[0].place == 20
+
+
 @unhurried
 @given(st.integers(1, 400), st.integers(1, 300), st.integers(0, 99))
 @example(60, 150, 0)
