@@ -59,6 +59,11 @@ def site() -> Path:
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        # A page that a test writes anew within the same second would count as unchanged, and the browser show the old one.
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
     def log_message(self, *args):
         pass
 
