@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rcssmin
 from saelib.widgets.base import without_comments
-from saelib.widgets.review import read_chapters
+from saelib.widgets.quiz.review import read_chapters
 from sphinx.errors import ConfigError
 
 # Files beside the chapters that their code reads: pictures are in the questions.

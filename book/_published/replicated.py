@@ -15,7 +15,7 @@ import yaml
 from docutils import nodes
 from executed import claims_here, results
 from saelib.claims import Claim, written
-from saelib.widgets.table_of_contents import toc_files
+from saelib.widgets.quiz.table_of_contents import toc_files
 from sphinx.errors import ConfigError
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging

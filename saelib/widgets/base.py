@@ -1,39 +1,46 @@
-"""What all widgets share: how a widget's JavaScript becomes one text, its style sheet, the frame of an explorable."""
+"""What all widgets share: how a widget's JavaScript becomes one text, and its style sheet."""
 
 import re
+from os.path import normpath
 from pathlib import Path
 
-import anywidget
-import numpy as np
 import rcssmin
-import torch
-import traitlets
-
-from .. import checks
-from ..data import Pictures
-from ..models import SparseAutoencoder
 
 _HERE = Path(__file__).parent
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.-]+\.js)";\n', re.MULTILINE)
+# The one form of import there is: names as they are exported, from a file that lies beside this one or in another room.
+_IMPORT = re.compile(r'^import \{\s*[\w$]+(?:,\s*[\w$]+)*,?\s*\} from "(\.\.?/[\w./-]+\.js)";\n', re.MULTILINE)
+_OTHER_FORM = re.compile(r"^(?:import\b|export [*{]).*", re.MULTILINE)
+_DECLARED = re.compile(r"^(?:export )?(?:default )?(?:async )?(?:function\*?|class|const|let|var) ([\w$]+|\[[^\]]*\]|\{[^}]*\})", re.MULTILINE)
 
-def javascript(name: str) -> str:
-    """The ES module `name` of this folder as one text, with the modules it imports from "./" inlined before it.
 
-    A widget travels as a single text (in a notebook's state there is no folder to import from), so an import of a
-    neighbour becomes the neighbour itself, once, and its `export`s become plain declarations. Comments stay behind: with the
-    types in them, they are a third of what would travel.
+def javascript(*names: str) -> str:
+    """The ES modules `names`, paths from this folder, as one text, with the modules that they import inlined before them.
+
+    A widget travels as a single text (in a notebook's state there is no folder to import from), so an import of another file
+    becomes that file itself, once, and its `export`s become plain declarations. Comments stay behind: with the types in them,
+    they are a third of what would travel. No bundler does this, since it would have to be installed wherever saelib is
+    imported, or else its output be committed beside what it was made from.
+
+    Raises ValueError for an import or export that can't be inlined so, and for a name that two of the files declare.
     """
-    seen: set[str] = set()
+    homes: dict[str, str] = {}  # what is declared at the top of a file, and in which
+    seen: set[Path] = set()
 
-    def inline(name: str) -> str:
-        if name in seen:
+    def inline(path: Path) -> str:
+        if path in seen:
             return ""
-        seen.add(name)
-        source = (_HERE / name).read_text(encoding="utf-8")
-        neighbours = "".join(inline(neighbour) for neighbour in _IMPORT.findall(source))
-        return neighbours + re.sub(r"^export (?!default)", "", _IMPORT.sub("", source), flags=re.MULTILINE)
+        seen.add(path)
+        file, source = path.relative_to(_HERE).as_posix(), path.read_text(encoding="utf-8")
+        imported = "".join(inline(Path(normpath(path.parent / other))) for other in _IMPORT.findall(source))
+        own = _IMPORT.sub("", source)
+        if found := _OTHER_FORM.search(own):
+            raise ValueError(f'{file}: got {found[0]!r}; expected import {{ a, b }} from "./file.js"; and export before a declaration')
+        for name in re.findall(r"[\w$]+", " ".join(_DECLARED.findall(own))):
+            if (other := homes.setdefault(name, file)) != file:
+                raise ValueError(f"{file}: {name!r} is declared in {other} too, and the two files meet in one text; expected two names")
+        return imported + re.sub(r"^export (?!default)", "", own, flags=re.MULTILINE)
 
-    return without_comments(inline(name))
+    return without_comments("".join(inline(_HERE / name) for name in names))
 
 
 def without_comments(script: str) -> str:
@@ -46,45 +53,5 @@ def without_comments(script: str) -> str:
 
 
 def style(*names: str) -> str:
-    """The style sheets of this folder with these names, as one text without comments."""
+    """The style sheets `names`, paths from this folder, as one text without comments."""
     return rcssmin.cssmin("".join((_HERE / name).read_text(encoding="utf-8") for name in names))
-
-
-def explorable_style(*own: str) -> str:
-    """The style of the frame that all explorables share, and of what one of them has besides."""
-    return style("widgets.css", "chooser.css", "explorable.css", *own)
-
-
-def floats(*tensors: torch.Tensor) -> bytes:
-    """Tensors of any shapes, one after the other, as the little-endian float32 numbers that the page reads."""
-    flat = np.concatenate([tensor.detach().cpu().numpy().ravel() for tensor in tensors])
-    return flat.astype("<f4").tobytes()
-
-
-def picture_rows(pictures: Pictures, pixels: int) -> torch.Tensor:
-    """The pictures' x (n, pixels), or ValueError where it is of another shape, not finite, or lacks labels."""
-    x = checks.finite("pictures.x", checks.matrix("pictures.x", pictures.x, pixels))
-    if len(pictures.label) != len(x):
-        raise ValueError(f"pictures.label has {len(pictures.label)} entries; expected {len(x)}, one for each row of pictures.x")
-    return x
-
-
-def plain_codes(name: str, sae: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
-    """The codes of x (n, d_in), or ValueError where they have signs, as those of `Drawers` do, which bars can't show."""
-    with torch.no_grad():
-        codes = sae.encode(x)
-    if (codes < 0).any():
-        raise ValueError(f"{name} is {sae.sparsity!r}, whose codes have signs; expected one whose activations are not negative")
-    return codes
-
-
-class Explorable(anywidget.AnyWidget):
-    """The frame of every explorable: a title, a question to guess at, and a caption that says what to notice.
-
-    The words are traits, so that a teacher can change them; what a subclass shows, it computes in its own JavaScript.
-    """
-
-    _css = explorable_style()
-    title = traitlets.Unicode().tag(sync=True)
-    prediction = traitlets.Unicode().tag(sync=True)
-    caption = traitlets.Unicode().tag(sync=True)

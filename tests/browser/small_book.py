@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from saelib.widgets import Quiz, Review
-from saelib.widgets.review import read_chapters
+from saelib.widgets.quiz.review import read_chapters
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_published"))

@@ -367,7 +367,7 @@ def test_a_digit_that_is_chosen_or_drawn_is_encoded_as_in_python(friends, publis
 
 def test_the_network_computes_what_torch_does(page):
     tab = page("about:blank").page
-    source = (ROOT / "saelib" / "widgets" / "network.js").read_text(encoding="utf-8")
+    source = (ROOT / "saelib" / "widgets" / "explorables" / "network.js").read_text(encoding="utf-8")
     for widths in [(2, 1), (7, 11, 5, 3)]:
         model = saelib.Autoencoder(widths[0], widths[-1], widths[1:-1], seed=1)
         layers = [layer for layer in model.encoder if isinstance(layer, torch.nn.Linear)]

@@ -95,7 +95,7 @@ def text_of(card) -> str:
 
 def test_the_page_unpacks_what_python_packed(made, widget, page):
     tab = page("about:blank").page
-    source = (ROOT / "saelib" / "widgets" / "feature_cards.js").read_text(encoding="utf-8")
+    source = (ROOT / "saelib" / "widgets" / "explorables" / "feature_cards.js").read_text(encoding="utf-8")
     found = json.loads(
         tab.evaluate(
             # The bytes do not begin where their memory does.

@@ -19,7 +19,7 @@ import pytest
 from jupyter_client import BlockingKernelClient
 from pages import CHAPTERS, ROOT
 from playwright.sync_api import expect
-from saelib.widgets.questions import read_quiz
+from saelib.widgets.quiz.questions import read_quiz
 
 CHAPTER = ROOT / f"{CHAPTERS[0]}.ipynb"
 TOKEN = "of-a-test"

@@ -331,7 +331,7 @@ def test_a_switchboard_of_cats_takes_an_ear_away_by_its_name(published):
 def toy(page):
     """A function that runs an expression with the toy model's functions in reach: toy("RECIPE.steps"), toy("...", argument)."""
     names = "startToy, drawExamples, slopes, adamStep, trainToy, measureToy, shapeOf, spread, randomFrom, RECIPE"
-    source = javascript("toy_model.js") + f"\nexport {{ {names} }};"
+    source = javascript("explorables/toy_model.js") + f"\nexport {{ {names} }};"
     tab = page("about:blank").page
 
     def run(expression, argument=None):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pages import touch
 from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, score, status
-from saelib.widgets.questions import KINDS
+from saelib.widgets.quiz.kinds import KINDS
 from saelib.widgets.quiz import Quiz
 
 GUESS = "How much is lost with 4 bricks?"

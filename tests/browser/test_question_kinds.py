@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from pages import touch
 from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, score, status
-from saelib.widgets.questions import KINDS, read_quiz
+from saelib.widgets.quiz.kinds import KINDS
+from saelib.widgets.quiz.questions import read_quiz
 
 BLANK = "One pixel in eight is inked. What share of the pixels is blank?"
 STEPS = "In which order does an autoencoder learn from a picture?"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from pages import CHAPTERS, ROOT, settle, widgets
 from playwright.sync_api import Locator, Page, expect
-from saelib.widgets.questions import read_quiz
+from saelib.widgets.quiz.questions import read_quiz
 
 QUIZZES = {chapter: ROOT / f"{chapter}.quiz.yml" for chapter in CHAPTERS if (ROOT / f"{chapter}.quiz.yml").is_file()}
 

@@ -14,7 +14,8 @@ import torch
 from hostile import refusal
 from saelib.interpret import MISSED, STRONGEST, Effect, Example, FeatureCard, Similar, StrongestAt, example_places, similar_features, strongest_at
 from saelib.widgets import FeatureBrowser, Superposition, save_html
-from saelib.widgets.base import explorable_style, javascript
+from saelib.widgets.base import javascript
+from saelib.widgets.explorables.explorable import explorable_style
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 
@@ -131,8 +132,8 @@ def test_what_is_on_at_each_shaded_token_weighs_less_than_the_cards():
 
 
 def test_its_own_code_is_light():
-    code, style = javascript("feature_browser.js"), explorable_style("chart.css", "feature_browser.css")
-    shared = javascript("common.js") + javascript("chart.js"), explorable_style("chart.css")
+    code, style = javascript("explorables/feature_browser.js"), explorable_style("chart.css", "feature_browser.css")
+    shared = javascript("common.js") + javascript("explorables/chart.js"), explorable_style("chart.css")
     own = [len(gzip.compress(whole.encode())) - len(gzip.compress(part.encode())) for whole, part in zip((code, style), shared)]
     assert sum(own) < 13_500
 

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from saelib.widgets.question_math import mathml
-from saelib.widgets.question_words import says
-from saelib.widgets.questions import KINDS, TITLE, read_book, read_quiz
+from saelib.widgets.quiz.formulas import mathml
+from saelib.widgets.quiz.kinds import KINDS
+from saelib.widgets.quiz.kinds.own_words import says
+from saelib.widgets.quiz.questions import TITLE, read_book, read_quiz
 
 SINGLE = {
     "id": "parts",

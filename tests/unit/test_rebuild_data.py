@@ -54,7 +54,7 @@ def test_the_cat_costs_a_phone_less_than_900_kilobytes():
     sae = box((512, 256, *[128] * 6))
     widget = Rebuild(sae, data.photo("cat"), PLACES, alt="A cat.")
     assert sum(len(gzip.compress(part)) for part in (widget.photo, widget.bricks, widget.codes, widget.numbers)) < 700_000
-    assert len(gzip.compress(javascript("rebuild.js").encode())) < 8_000
+    assert len(gzip.compress(javascript("explorables/rebuild.js").encode())) < 8_000
     # And rounding costs the copy nothing that could be seen.
     offset, bricks, place, strength = unpack(widget)
     x = data.patches(data.gray(data.photo("cat")), 8)

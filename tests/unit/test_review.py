@@ -7,7 +7,7 @@ import pytest
 import traitlets
 import yaml
 from saelib.widgets import Review
-from saelib.widgets.questions import read_book
+from saelib.widgets.quiz.questions import read_book
 
 
 def single(name, **fields):

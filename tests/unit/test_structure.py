@@ -40,7 +40,7 @@ def used(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_from_those_above_it(room):
-    files = sorted((HERE / room).glob("*.py")) or [HERE / f"{room}.py"]
+    files = sorted((HERE / room).rglob("*.py")) or [HERE / f"{room}.py"]
     for path in files:
         assert used(path) <= {*ROOMS[: ROOMS.index(room)], *([room] if len(files) > 1 else [])}, path.name
 
@@ -48,7 +48,16 @@ def test_a_room_imports_only_from_those_above_it(room):
 def test_the_order_of_the_rooms_is_really_looked_at():
     assert used(HERE / "training.py") == {"checks", "files", "kernels", "models", "streams"}
     assert {"checks", "models", "sparsity"} <= used(HERE / "storage.py")
-    assert used(HERE / "widgets" / "base.py") >= {"checks", "data"}
+    assert used(HERE / "widgets" / "explorables" / "explorable.py") >= {"checks", "data", "models", "widgets"}
+
+
+@pytest.mark.parametrize("room, other", [("quiz", "explorables"), ("explorables", "quiz")])
+def test_the_rooms_of_the_widgets_share_only_what_lies_beside_them(room, other):
+    files = [path for path in (HERE / "widgets" / room).rglob("*") if path.suffix in (".py", ".js")]
+    assert len(files) > 10
+    for path in files:
+        named = re.findall(r"^(?:from|import) .*", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert not [line for line in named if re.search(rf"\b{other}\b", line)], path.name
 
 
 def test_importing_saelib_brings_in_neither_jupyter_nor_pictures_nor_tables():

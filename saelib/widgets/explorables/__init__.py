@@ -1,0 +1,22 @@
+"""The explorables: each a `.py` and a `.js` side by side, with a `.css` where it needs one, in one frame (explorable.py).
+
+What some of them are made of besides: chart.js (axes, lines and points), pad.js (a pad to draw on), network.js (of
+SecretMessage), messages.js (of TurnThePlane), toy_model.js (of Superposition), feature_cards.js (of FeatureBrowser).
+"""
+
+from .dial import Dial
+from .export import save_html
+from .feature_browser import FeatureBrowser
+from .how_few_bricks import HowFewBricks
+from .linked_card import LinkedCard
+from .one_price import OnePrice
+from .rebuild import Rebuild
+from .secret_message import SecretMessage
+from .superposition import Superposition
+from .switchboard import Switchboard
+from .turn_the_plane import TurnThePlane
+
+__all__ = [
+    "Dial", "FeatureBrowser", "HowFewBricks", "LinkedCard", "OnePrice", "Rebuild", "SecretMessage", "Superposition", "Switchboard", "TurnThePlane",
+    "save_html",
+]  # fmt: skip

@@ -1,0 +1,32 @@
+"""What every kind of question says of itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .fields import Problem
+
+
+class Kind:
+    """What quizzes need to know of a kind of question, and the fields that only this kind has."""
+
+    #: Those that a question must have, and those that it may have: by name a JSON schema, whose `description` says what is expected.
+    fields: dict[str, Any] = {}
+    optional: dict[str, Any] = {}
+    #: Whether what is right is a result of the chapter's own code, so that only the chapter can ask.
+    needs_value = False
+
+    def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
+        """What a schema can't say. The question may have other problems too, so nothing in it is certain."""
+        return iter(())
+
+    def fits(self, question: dict[str, Any], answer: object) -> bool:
+        """Whether `answer` is one that a reader of this question could have given."""
+        raise NotImplementedError
+
+    def is_right(self, question: dict[str, Any], answer: Any) -> bool:
+        """Whether an answer that fits is right."""
+        raise NotImplementedError
+
+    def with_value(self, question: dict[str, Any], value: object) -> dict[str, Any]:
+        """The question with the result of the chapter's code, or a ValueError; asked where `needs_value` is true."""
+        raise NotImplementedError
