@@ -6,8 +6,9 @@ Vaswani et al., 2017; for the stream, Elhage et al., 2021). At the end the strea
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
@@ -49,12 +50,16 @@ class GPT(nn.Module):
             self.blocks = nn.ModuleList(Block(d_model, n_heads, context) for _ in range(n_layers))
             self.norm = nn.RMSNorm(d_model)
             self.unembed = nn.Linear(d_model, n_tokens, bias=False)
-            self.unembed.weight = self.embed.weight  # what a token looks like going in is what it looks like coming out
+            self.unembed.weight = self.embed.weight  # tied: what a token looks like going in is what it looks like coming out
             for name, weight in self.named_parameters():
                 if weight.ndim == 2:
                     # What writes into the stream starts small, so that the stream of a deep stack does too.
                     depth = (2 * n_layers) ** -0.5 if name.endswith("write.weight") else 1.0
                     nn.init.normal_(weight, std=0.02 * depth)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Take these weights, as any module does; the one that is tied may stand among them once, as in named_parameters()."""
+        return super().load_state_dict({"unembed.weight": state_dict.get("embed.weight"), **state_dict}, *args, **kwargs)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (n, t) int64, t at most `context`, to logits (n, t, n_tokens): what may come after each of them.
@@ -145,7 +150,7 @@ def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.flo
         raise ValueError(f"precision is {precision!r}; expected torch.float16 or torch.float8_e4m3fn")
     path = Path(path)
     weights: dict[str, Tensor] = {}
-    for name, value in model.named_parameters():  # not a second time as unembed.weight what is embed.weight
+    for name, value in model.named_parameters():  # the tied one once
         value = checks.finite(name, value.detach().cpu().half())
         if precision != torch.float16:
             scale = value.float().abs().amax(dim=-1, keepdim=True).clamp_min(1e-6) / torch.finfo(precision).max
@@ -170,8 +175,7 @@ def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
     try:
         model = GPT(**json.loads(notes["gpt"]))
         scales = {name: tensors.pop(name) for name in list(tensors) if name.endswith(".scale")}
-        weights = {name: value.float() * scales.get(f"{name}.scale", 1.0) for name, value in tensors.items()}
-        model.load_state_dict({**weights, "unembed.weight": weights["embed.weight"]})
+        model.load_state_dict({name: value.float() * scales.get(f"{name}.scale", 1.0) for name, value in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} holds no GPT of this library: {error}") from error
     return model.eval()

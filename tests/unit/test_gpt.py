@@ -163,6 +163,17 @@ def test_what_a_token_looks_like_going_in_is_what_it_looks_like_coming_out():
     assert not model(some_tokens(1, 3)).any()
 
 
+def test_weights_are_taken_with_the_tied_one_once_or_twice_and_stay_tied():
+    other = gpt(1)
+    for weights in (dict(other.named_parameters()), other.state_dict()):
+        model = gpt(2)
+        model.load_state_dict(weights)
+        assert torch.equal(model.unembed.weight, other.embed.weight) and model.unembed.weight is model.embed.weight
+    for missing in ("embed.weight", "norm.weight"):
+        with pytest.raises(RuntimeError, match=missing):
+            model.load_state_dict({name: value for name, value in other.named_parameters() if name != missing})
+
+
 def test_the_same_seed_gives_the_same_weights_and_the_global_random_state_is_left_alone():
     before = torch.get_rng_state()
     first, same, other = (gpt(seed).state_dict() for seed in (1, 1, 2))
