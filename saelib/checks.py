@@ -39,6 +39,11 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None, 
     return int(value)
 
 
+def feature(name: str, value: object, d_sae: int) -> int:
+    """`value` as an int if it is the number of one of `d_sae` features, counted from 0; else ValueError."""
+    return count(name, value, least=0, most=d_sae - 1, why=f"for there are d_sae = {d_sae} features")
+
+
 def counts(name: str, value: object, expected: str, *, empty: bool = False, **bounds) -> tuple[int, ...]:
     """`value` as a tuple if it is a sequence (`empty` only where that is allowed) of which each item is a `count` within
     `bounds`; else ValueError, which says that `expected` was expected."""

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from . import checks
 from .data import Tokens, windows
 from .hooks import changed, evaluating, output
-from .interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores, strongest_first
+from .interpret import (
+    FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores, steering_vectors, strongest_first,
+)  # fmt: skip
 from .models import Model, SparseAutoencoder
 
 
@@ -97,17 +99,11 @@ def splice(sae: Model) -> Callable[[Tensor], Tensor]:
 def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor], Tensor]:
     """For `changed`: one feature of the stream (n, t, d) turned to `gain` times what it was, 0 to switch it off.
 
-    What the autoencoder does not copy stays as it was: only what it says of this feature is taken away or added.
-    Raises ValueError for a feature that it does not have, or a gain that is no finite number.
+    See `saelib.interpret.steering_vectors`. Raises ValueError for a feature that the autoencoder does not have, or a gain that
+    is no finite number.
     """
-    feature = checks.count("feature", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
-    gain = checks.number("gain", gain)
-
-    def change(stream: Tensor) -> Tensor:
-        codes = sae.encode(stream.flatten(0, 1))
-        return stream + _shift(sae, codes, torch.full((len(codes),), feature, device=codes.device), gain).view_as(stream)
-
-    return change
+    feature, gain = checks.feature("feature", feature, sae.d_sae), checks.number("gain", gain)
+    return lambda stream: stream + steering_vectors(sae, sae.encode(stream.flatten(0, 1)), feature, gain=gain).view_as(stream)
 
 
 BEFORE, LENGTH = 15, 24  # tokens of an example before the one that it is chosen for, and in all
@@ -194,7 +190,7 @@ def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, nam
         got = tuple(unembed.shape) if isinstance(unembed, Tensor) else type(unembed).__name__
         raise ValueError(f"unembed is {got}; expected a tensor of shape ({len(vocabulary)}, {sae.d_in}), a row for each token")
     for i, feature in enumerate(features if features is not None else ()):
-        checks.count(f"features[{i}]", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
+        checks.feature(f"features[{i}]", feature, sae.d_sae)
     if (model is None) != (part is None):
         raise ValueError(f"part is {part!r} and model is {type(model).__name__}; expected both of them or neither")
     if scores is not None:
@@ -281,7 +277,7 @@ def _effects(
             codes = sae.encode(stream.flatten(0, 1))
             mine = own.to(codes.device)
             on[:] = codes.gather(1, mine[:, None]).view(at.shape) != 0
-            return stream + _shift(sae, codes, mine, 0.0).view_as(stream)
+            return stream + steering_vectors(sae, codes, mine, gain=0.0).view_as(stream)
 
         with evaluating(model):
             whole = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
@@ -307,13 +303,6 @@ def _effects(
         )
         for i, number in enumerate(focus)
     }  # fmt: skip
-
-
-def _shift(sae: SparseAutoencoder, codes: Tensor, feature: Tensor, gain: float) -> Tensor:
-    """What turning one feature in each row of codes (n, d_sae) does to the copy: (n, d_in)."""
-    turned = codes.clone()
-    turned[torch.arange(len(codes), device=codes.device), feature] *= gain
-    return sae.decode(turned) - sae.decode(codes)
 
 
 def _context(model: nn.Module, context: int | None) -> int:
