@@ -73,6 +73,36 @@ class GPT(nn.Module):
             stream = block(stream)
         return self.unembed(self.norm(stream))
 
+    @torch.no_grad()
+    def next_logits(self, stream: Tensor, vectors: Tensor, *, block: int) -> Tensor:
+        """What may come after the last token, for each of many changes of the stream there: logits (m, n, n_tokens).
+
+        The same as the whole model gives under `changed` with `saelib.language.push`, once for each. But the tokens before the last
+        never see the change, so that only the last one has to go through the later blocks again.
+
+        Args: stream (n, t, d_model), what block number `block` puts out in n texts, t at most `context`; vectors
+        (m, n, d_model), what to add to it at the last token. Raises ValueError for other shapes, or a block that is not there.
+        """
+        block = checks.count("block", block, least=0, most=len(self.blocks) - 1, why=f"the last of {len(self.blocks)} blocks")
+        d_model = self.settings["d_model"]
+        if stream.ndim != 3 or not 1 <= stream.shape[1] <= self.context or stream.shape[2] != d_model:
+            raise ValueError(f"stream has shape {tuple(stream.shape)}; expected (n, t, {d_model}) with t from 1 to {self.context}")
+        if vectors.ndim != 3 or vectors.shape[1:] != (len(stream), d_model):
+            raise ValueError(f"vectors has shape {tuple(vectors.shape)}; expected (m, {len(stream)}, {d_model})")
+        found = []
+        for before, added in zip(stream.split(512), vectors.split(512, dim=1)):  # more at a time would only take more memory
+            ends = before[:, -1] + added
+            for later in self.blocks[block + 1 :]:
+                _, key, value = later.attention.ask(later.norm_1(before))
+                for end in ends:
+                    query, key[:, :, -1:], value[:, :, -1:] = later.attention.ask(later.norm_1(end[:, None]), first=key.shape[2] - 1)
+                    end += later.attention.fetch(query, key, value)[:, 0]
+                    end += later.mlp(later.norm_2(end))
+                if later is not self.blocks[-1]:
+                    before = later(before)
+            found.append(self.unembed(self.norm(ends)))
+        return torch.cat(found, dim=1)
+
 
 class Block(nn.Module):
     """The stream (n, t, d_model) and what attention and the MLP add to it."""

@@ -80,6 +80,19 @@ def steering_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tenso
     return (checks.number("gain", gain) - 1) * own[:, None] * sae.W_dec[feature]
 
 
+def swap_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tensor, other: Tensor) -> Tensor:
+    """What to add to activations, or to their copies, to put something else in the place of a feature: (n, d_in).
+
+        other - codes[i, feature] * W_dec[feature]
+
+    Args: codes (n, d_sae) and feature, as for `steering_vectors`; other, (d_in,) or (n, d_in), what comes instead, such as
+    8 * sae.W_dec[20], another feature at a strength of 8, or as long a vector in a direction drawn by lot, to compare with.
+    Raises ValueError as `steering_vectors` does, and for another shape or type of other, or numbers that are not finite.
+    """
+    off = steering_vectors(sae, codes, feature, gain=0.0)
+    return checks.vectors("other", other, *off.shape) + off
+
+
 @torch.no_grad()
 def ablate(sae: SparseAutoencoder, x: Tensor, feature: int) -> Tensor:
     """The copies of x (n, d_in) with `feature` switched off, all else as it was: (n, d_in).

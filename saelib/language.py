@@ -106,6 +106,22 @@ def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor]
     return lambda stream: stream + steering_vectors(sae, sae.encode(stream.flatten(0, 1)), feature, gain=gain).view_as(stream)
 
 
+def push(vectors: Tensor) -> Callable[[Tensor], Tensor]:
+    """For `changed`: `vectors` added to the stream (n, t, d) at the last token of each text.
+
+    They are (d,), the same for all texts, or (n, d): `saelib.interpret.steering_vectors` or `swap_vectors` of these tokens, for
+    example. `GPT.next_logits` does the same for many of them. Raises ValueError, when the model runs, for another shape or type,
+    or numbers that are not finite.
+    """
+
+    def change(stream: Tensor) -> Tensor:
+        pushed = stream.clone()
+        pushed[:, -1] += checks.vectors("vectors", vectors, len(stream), stream.shape[2])
+        return pushed
+
+    return change
+
+
 BEFORE, LENGTH = 15, 24  # tokens of an example before the one that it is chosen for, and in all
 ALIKE = 6  # where so many tokens before it are the same, it is the same passage over again
 BINS = 24

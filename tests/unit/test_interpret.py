@@ -95,6 +95,28 @@ def test_features_by_row_are_whole_numbers_of_features_one_for_each_row(sae, fea
     assert message == f"feature is {torch.tensor(feature)!r}; expected an int64 tensor of 4 numbers from 0 to 2"
 
 
+def test_a_swap_puts_something_else_in_the_place_of_a_feature(sae):
+    codes = sae.encode(X)
+    copies = sae.decode(codes)
+    assert (copies + interpret.swap_vectors(sae, codes, 0, 5 * sae.W_dec[1])).tolist() == [[0, 6], [0, 5], [0, 8], [0, 6]]
+    each, others = torch.tensor([0, 0, 1, 0]), torch.arange(8.0).view(4, 2)
+    assert (copies + interpret.swap_vectors(sae, codes, each, others)).tolist() == [[0, 2], [2, 3], [4, 5], [6, 8]]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (torch.ones(3), "other is (3,), torch.float32; expected a floating-point tensor of shape (2,) or (4, 2)"),
+        (torch.ones(1, 2), "other is (1, 2), torch.float32; expected"),
+        (torch.tensor([1, 2]), "other is (2,), torch.int64; expected"),
+        (1, "other is int; expected"),
+        (torch.tensor([1.0, math.nan]), "other holds nan at (1,)"),
+    ],
+)
+def test_what_can_stand_in_no_features_place_is_refused(sae, other, words):
+    assert refusal(lambda: interpret.swap_vectors(sae, sae.encode(X), 0, other)).startswith(words)
+
+
 def test_codes_of_another_model_are_refused(sae):
     assert refusal(lambda: interpret.steering_vectors(sae, X, 0, gain=0)).startswith("codes has shape (4, 2); expected ")
 

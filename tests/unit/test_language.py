@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from saelib import GPT, L1, Drawers, SparseAutoencoder, TopK, activations, changed, interpret
 from saelib.data import Tokens
 from saelib.interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, LabelScores
-from saelib.language import bits_per_byte, feature_cards, ngram_losses, splice, token_activations, token_losses, turn
+from saelib.language import bits_per_byte, feature_cards, ngram_losses, push, splice, token_activations, token_losses, turn
 from saelib.widgets import FeatureBrowser
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -372,6 +372,37 @@ def test_a_turned_feature_is_there_so_many_times_and_all_else_stays(gain):
 def test_a_feature_that_is_not_there_and_a_gain_that_is_no_number_are_refused(feature, gain):
     assert refusal(lambda: turn(SAE, feature, 0.0)).startswith(f"feature is {feature!r}; expected ")
     assert refusal(lambda: turn(SAE, 19, gain)) == f"gain is {gain!r}; expected a finite number"
+
+
+def test_a_push_is_added_at_the_last_token_of_each_text_and_nowhere_else():
+    stream, vectors = stream_of(BATCH), torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    before, whole = stream.clone(), MODEL(BATCH)
+    for given in (vectors, vectors[0]):
+        expected = stream.clone()
+        for text in range(3):
+            expected[text, 11] += vectors[text if given is vectors else 0]
+        assert torch.equal(push(given)(stream), expected) and torch.equal(stream, before)
+        with changed(MODEL, PART, push(given)):
+            found = MODEL(BATCH)
+        torch.testing.assert_close(found, rest(expected))
+        torch.testing.assert_close(found[:, :-1], whole[:, :-1])
+        assert not torch.allclose(found[:, -1], whole[:, -1], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        (torch.ones(7), "vectors is (7,), torch.float32; expected a floating-point tensor of shape (8,) or (3, 8)"),
+        (torch.ones(2, 8), "vectors is (2, 8), torch.float32; expected"),
+        (torch.ones(3, 12, 8), "vectors is (3, 12, 8), torch.float32; expected"),
+        (torch.ones(8, dtype=torch.int64), "vectors is (8,), torch.int64; expected"),
+        (1.0, "vectors is float; expected"),
+        (torch.full((8,), math.inf), "vectors holds inf at (0,)"),
+    ],
+)
+def test_a_push_that_does_not_fit_is_refused_when_the_model_runs(vectors, words):
+    with changed(MODEL, PART, push(vectors)):
+        assert refusal(lambda: MODEL(BATCH)).startswith(words)
 
 
 # Cards: what is on where.
