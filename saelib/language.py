@@ -174,10 +174,10 @@ def feature_cards(
         promoted: list[tuple[str, float]] = []
         suppressed: list[tuple[str, float]] = []
         if unembed is not None:
-            push = unembed @ sae.W_dec[feature].to(unembed.device) * own[order[0]]
-            push -= push.mean()
-            promoted = [(vocabulary[j], push[j].item()) for j in push.topk(min(10, len(push))).indices.tolist()]
-            suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(min(10, len(push))).indices.tolist()]
+            change = unembed @ sae.W_dec[feature].to(unembed.device) * own[order[0]]
+            change -= change.mean()
+            promoted = [(vocabulary[j], change[j].item()) for j in change.topk(min(10, len(change))).indices.tolist()]
+            suppressed = [(vocabulary[j], change[j].item()) for j in (-change).topk(min(10, len(change))).indices.tolist()]
         label, numbers, wrong, holding, interval = None, [0.0] * 5, {}, None, None
         if scores is not None and scores.f1[feature] >= least_f1 and not scores.auroc[feature].isnan():
             label = names[int(scores.label[feature])]
@@ -196,7 +196,12 @@ def feature_cards(
     return cards
 
 
-def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels, sources, intervals) -> None:
+def _fit(
+    sae: SparseAutoencoder, x: Tensor, tokens: Tokens, vocabulary: Sequence[str], features: Sequence[int] | None,
+    unembed: Tensor | None, model: nn.Module | None, part: str | None, scores: LabelScores | None, names: Sequence[str],
+    labels: Tensor | None, sources: Sequence[str] | None, intervals: Tensor | None,
+) -> None:  # fmt: skip
+    """Raises ValueError where the arguments of `feature_cards` do not fit together."""
     checks.finite("x", checks.matrix("x", x, sae.d_in))
     if len(x) != len(tokens.ids):
         raise ValueError(f"x has {len(x)} rows; expected {len(tokens.ids)}, one for each token")
