@@ -190,6 +190,21 @@ class LabelScores(NamedTuple):
     auroc: Tensor
 
 
+class Labels(NamedTuple):
+    """Labels that may hold at the tokens of a text, and how well each feature tells its own.
+
+    names: what they are called; holds: (n, labels) bool, which of them hold at each token; scores: of `label_scores`, on the
+    codes of the features; intervals: (f, 2), between which two numbers each F1 lies, of `f1_intervals`, or None; least_f1: from
+    which F1 on a feature is called by its label.
+    """
+
+    names: Sequence[str]
+    holds: Tensor
+    scores: LabelScores
+    intervals: Tensor | None = None
+    least_f1: float = 0.0
+
+
 SHARES = torch.logspace(-3.3, -0.3, 13).tolist()  # thresholds tried: above them lies from 1 in 2,000 to half of the examples
 
 
