@@ -30,6 +30,14 @@ def finite(name: str, value: torch.Tensor) -> torch.Tensor:
     return value
 
 
+def vectors(name: str, value: object, n: int, d: int) -> torch.Tensor:
+    """`value` if it is a floating-point tensor of finite numbers, (d,) or (n, d); else ValueError."""
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.shape not in ((d,), (n, d)):
+        got = f"{tuple(value.shape)}, {value.dtype}" if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ValueError(f"{name} is {got}; expected a floating-point tensor of shape ({d},) or ({n}, {d})")
+    return finite(name, value)
+
+
 def count(name: str, value: object, *, least: int = 1, most: int | None = None, why: str = "") -> int:
     """`value` as an int if it is a whole number of at least `least` (and at most `most`); else ValueError."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
@@ -37,6 +45,11 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None, 
     if most is not None and value > most:
         raise ValueError(f"{name} is {value!r}; expected at most {most}{', ' + why if why else ''}")
     return int(value)
+
+
+def feature(name: str, value: object, d_sae: int) -> int:
+    """`value` as an int if it is the number of one of `d_sae` features, counted from 0; else ValueError."""
+    return count(name, value, least=0, most=d_sae - 1, why=f"for there are d_sae = {d_sae} features")
 
 
 def counts(name: str, value: object, expected: str, *, empty: bool = False, **bounds) -> tuple[int, ...]:

@@ -1,12 +1,19 @@
 """Files that are there whole or not at all, and tensors that are read without running code."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
+
+from . import checks
+
+CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"  # what a model's folder holds, by SAELens's names
 
 
 @contextmanager
@@ -29,6 +36,23 @@ def whole(*paths: Path) -> Iterator[list[Path]]:
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
+
+
+def write_model(path: str | Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write what describes a model and its weights into the folder `path`, made if missing: both of them whole, or neither.
+
+    Raises ValueError where a weight is not finite, or `path` is a file.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"path is {str(path)!r}, which is a file; expected a folder, or a name that is still free")
+    for name, value in tensors.items():
+        checks.finite(name, value)
+    text = json.dumps(config, indent=2)
+    path.mkdir(parents=True, exist_ok=True)
+    with whole(path / WEIGHTS, path / CONFIG) as (weights_draft, config_draft):
+        save_file({name: value.contiguous() for name, value in tensors.items()}, weights_draft)
+        config_draft.write_text(text, encoding="utf-8")
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -6,8 +6,9 @@ Vaswani et al., 2017; for the stream, Elhage et al., 2021). At the end the strea
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
@@ -49,12 +50,16 @@ class GPT(nn.Module):
             self.blocks = nn.ModuleList(Block(d_model, n_heads, context) for _ in range(n_layers))
             self.norm = nn.RMSNorm(d_model)
             self.unembed = nn.Linear(d_model, n_tokens, bias=False)
-            self.unembed.weight = self.embed.weight  # what a token looks like going in is what it looks like coming out
+            self.unembed.weight = self.embed.weight  # tied: what a token looks like going in is what it looks like coming out
             for name, weight in self.named_parameters():
                 if weight.ndim == 2:
                     # What writes into the stream starts small, so that the stream of a deep stack does too.
                     depth = (2 * n_layers) ** -0.5 if name.endswith("write.weight") else 1.0
                     nn.init.normal_(weight, std=0.02 * depth)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Take these weights, as any module does; the one that is tied may stand among them once, as in named_parameters()."""
+        return super().load_state_dict({"unembed.weight": state_dict.get("embed.weight"), **state_dict}, *args, **kwargs)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (n, t) int64, t at most `context`, to logits (n, t, n_tokens): what may come after each of them.
@@ -67,6 +72,36 @@ class GPT(nn.Module):
         for block in self.blocks:
             stream = block(stream)
         return self.unembed(self.norm(stream))
+
+    @torch.no_grad()
+    def next_logits(self, stream: Tensor, vectors: Tensor, *, block: int) -> Tensor:
+        """What may come after the last token, for each of many changes of the stream there: logits (m, n, n_tokens).
+
+        The same as the whole model gives under `changed` with `saelib.language.push`, once for each. But the tokens before the last
+        never see the change, so that only the last one has to go through the later blocks again.
+
+        Args: stream (n, t, d_model), what block number `block` puts out in n texts, t at most `context`; vectors
+        (m, n, d_model), what to add to it at the last token. Raises ValueError for other shapes, or a block that is not there.
+        """
+        block = checks.count("block", block, least=0, most=len(self.blocks) - 1, why=f"the last of {len(self.blocks)} blocks")
+        d_model = self.settings["d_model"]
+        if stream.ndim != 3 or not 1 <= stream.shape[1] <= self.context or stream.shape[2] != d_model:
+            raise ValueError(f"stream has shape {tuple(stream.shape)}; expected (n, t, {d_model}) with t from 1 to {self.context}")
+        if vectors.ndim != 3 or vectors.shape[1:] != (len(stream), d_model):
+            raise ValueError(f"vectors has shape {tuple(vectors.shape)}; expected (m, {len(stream)}, {d_model})")
+        found = []
+        for before, added in zip(stream.split(512), vectors.split(512, dim=1)):  # more at a time would only take more memory
+            ends = before[:, -1] + added
+            for later in self.blocks[block + 1 :]:
+                _, key, value = later.attention.ask(later.norm_1(before))
+                for end in ends:
+                    query, key[:, :, -1:], value[:, :, -1:] = later.attention.ask(later.norm_1(end[:, None]), first=key.shape[2] - 1)
+                    end += later.attention.fetch(query, key, value)[:, 0]
+                    end += later.mlp(later.norm_2(end))
+                if later is not self.blocks[-1]:
+                    before = later(before)
+            found.append(self.unembed(self.norm(ends)))
+        return torch.cat(found, dim=1)
 
 
 class Block(nn.Module):
@@ -145,7 +180,7 @@ def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.flo
         raise ValueError(f"precision is {precision!r}; expected torch.float16 or torch.float8_e4m3fn")
     path = Path(path)
     weights: dict[str, Tensor] = {}
-    for name, value in model.named_parameters():  # not a second time as unembed.weight what is embed.weight
+    for name, value in model.named_parameters():  # the tied one once
         value = checks.finite(name, value.detach().cpu().half())
         if precision != torch.float16:
             scale = value.float().abs().amax(dim=-1, keepdim=True).clamp_min(1e-6) / torch.finfo(precision).max
@@ -170,8 +205,7 @@ def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
     try:
         model = GPT(**json.loads(notes["gpt"]))
         scales = {name: tensors.pop(name) for name in list(tensors) if name.endswith(".scale")}
-        weights = {name: value.float() * scales.get(f"{name}.scale", 1.0) for name, value in tensors.items()}
-        model.load_state_dict({**weights, "unembed.weight": weights["embed.weight"]})
+        model.load_state_dict({name: value.float() * scales.get(f"{name}.scale", 1.0) for name, value in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} holds no GPT of this library: {error}") from error
     return model.eval()

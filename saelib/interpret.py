@@ -48,15 +48,49 @@ def strongest_first(strength: Tensor) -> Tensor:
 @torch.no_grad()
 def card(sae: SparseAutoencoder, x: Tensor, feature: int) -> Card:
     """The card of `feature`, from the examples x (n, d_in). Raises ValueError for a feature that the model does not have."""
-    feature = _known(sae, feature)
+    feature = checks.feature("feature", feature, sae.d_sae)
     codes = sae.encode(x)
     own = codes[:, feature]
     examples = strongest_first(own)
     spread = (x - x.mean(dim=0))[examples].square().sum()
-    error = (x - sae.decode(codes))[examples].square().sum() / spread
-    without = (x - _with(sae, codes, feature, 0.0))[examples].square().sum() / spread
+    left = x - sae.decode(codes)
+    error, without = (
+        part[examples].square().sum() / spread for part in (left, left - steering_vectors(sae, codes, feature, gain=0.0))
+    )
     density = len(examples) / len(x)
     return Card(feature, sae.W_dec[feature].clone(), density, own[examples], examples, error.item(), without.item())
+
+
+def steering_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tensor, *, gain: float) -> Tensor:
+    """What to add to activations, or to their copies, to turn a feature to `gain` times what it was: (n, d_in).
+
+        (gain - 1) * codes[i, feature] * W_dec[feature]
+
+    A gain of 0 switches it off. All else stays as it was, also what the autoencoder does not copy.
+
+    Args: codes (n, d_sae), of the activations; feature, one for all rows, or (n,) int64, for each row one of its own.
+    Raises ValueError for codes of another shape, a feature that the model does not have, or a gain that is no finite number.
+    """
+    checks.matrix("codes", codes, sae.d_sae)
+    if not isinstance(feature, Tensor):
+        feature = checks.feature("feature", feature, sae.d_sae)
+    elif feature.dtype != torch.int64 or feature.shape != codes.shape[:1] or not 0 <= feature.min() <= feature.max() < sae.d_sae:
+        raise ValueError(f"feature is {feature!r}; expected an int64 tensor of {len(codes)} numbers from 0 to {sae.d_sae - 1}")
+    own = codes[torch.arange(len(codes), device=codes.device), feature]
+    return (checks.number("gain", gain) - 1) * own[:, None] * sae.W_dec[feature]
+
+
+def swap_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tensor, other: Tensor) -> Tensor:
+    """What to add to activations, or to their copies, to put something else in the place of a feature: (n, d_in).
+
+        other - codes[i, feature] * W_dec[feature]
+
+    Args: codes (n, d_sae) and feature, as for `steering_vectors`; other, (d_in,) or (n, d_in), what comes instead, such as
+    8 * sae.W_dec[20], another feature at a strength of 8, or as long a vector in a direction drawn by lot, to compare with.
+    Raises ValueError as `steering_vectors` does, and for another shape or type of other, or numbers that are not finite.
+    """
+    off = steering_vectors(sae, codes, feature, gain=0.0)
+    return checks.vectors("other", other, *off.shape) + off
 
 
 @torch.no_grad()
@@ -74,7 +108,8 @@ def steer(sae: SparseAutoencoder, x: Tensor, feature: int, *, gain: float) -> Te
 
     Raises ValueError for a feature that the model does not have, or a gain that is no finite number.
     """
-    return _with(sae, sae.encode(x), _known(sae, feature), checks.number("gain", gain))
+    codes = sae.encode(x)
+    return sae.decode(codes) + steering_vectors(sae, codes, feature, gain=gain)
 
 
 def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
@@ -138,16 +173,6 @@ def part_overlap(model: Model, x: Tensor, masks: Tensor, *, least: int = 10) -> 
     return overlap
 
 
-def _known(sae: SparseAutoencoder, feature: int) -> int:
-    return checks.count("feature", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
-
-
-def _with(sae: SparseAutoencoder, codes: Tensor, feature: int, gain: float) -> Tensor:
-    codes = codes.clone()
-    codes[:, feature] *= gain
-    return sae.decode(codes)
-
-
 class LabelScores(NamedTuple):
     """How well each feature tells where a label holds, an entry for each feature, measured on examples kept aside.
 
@@ -163,6 +188,21 @@ class LabelScores(NamedTuple):
     recall: Tensor
     f1: Tensor
     auroc: Tensor
+
+
+class Labels(NamedTuple):
+    """Labels that may hold at the tokens of a text, and how well each feature tells its own.
+
+    names: what they are called; holds: (n, labels) bool, which of them hold at each token; scores: of `label_scores`, on the
+    codes of the features; intervals: (f, 2), between which two numbers each F1 lies, of `f1_intervals`, or None; least_f1: from
+    which F1 on a feature is called by its label.
+    """
+
+    names: Sequence[str]
+    holds: Tensor
+    scores: LabelScores
+    intervals: Tensor | None = None
+    least_f1: float = 0.0
 
 
 SHARES = torch.logspace(-3.3, -0.3, 13).tolist()  # thresholds tried: above them lies from 1 in 2,000 to half of the examples

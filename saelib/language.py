@@ -6,6 +6,7 @@ models of Hugging Face do.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ from torch.nn import functional as F
 from . import checks
 from .data import Tokens, windows
 from .hooks import changed, evaluating, output
-from .interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, LabelScores, strongest_first
+from .interpret import (
+    FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, Labels, steering_vectors, strongest_first,
+)  # fmt: skip
 from .models import Model, SparseAutoencoder
 
 
@@ -97,15 +100,25 @@ def splice(sae: Model) -> Callable[[Tensor], Tensor]:
 def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor], Tensor]:
     """For `changed`: one feature of the stream (n, t, d) turned to `gain` times what it was, 0 to switch it off.
 
-    What the autoencoder does not copy stays as it was: only what it says of this feature is taken away or added.
-    Raises ValueError for a feature that it does not have, or a gain that is no finite number.
+    See `saelib.interpret.steering_vectors`. Raises ValueError for a feature that the autoencoder does not have, or a gain that
+    is no finite number.
     """
-    feature = checks.count("feature", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
-    gain = checks.number("gain", gain)
+    feature, gain = checks.feature("feature", feature, sae.d_sae), checks.number("gain", gain)
+    return lambda stream: stream + steering_vectors(sae, sae.encode(stream.flatten(0, 1)), feature, gain=gain).view_as(stream)
+
+
+def push(vectors: Tensor) -> Callable[[Tensor], Tensor]:
+    """For `changed`: `vectors` added to the stream (n, t, d) at the last token of each text.
+
+    They are (d,), the same for all texts, or (n, d): `saelib.interpret.steering_vectors` or `swap_vectors` of these tokens, for
+    example. `GPT.next_logits` does the same for many of them. Raises ValueError, when the model runs, for another shape or type,
+    or numbers that are not finite.
+    """
 
     def change(stream: Tensor) -> Tensor:
-        codes = sae.encode(stream.flatten(0, 1))
-        return stream + _shift(sae, codes, torch.full((len(codes),), feature, device=codes.device), gain).view_as(stream)
+        pushed = stream.clone()
+        pushed[:, -1] += checks.vectors("vectors", vectors, len(stream), stream.shape[2])
+        return pushed
 
     return change
 
@@ -115,12 +128,24 @@ ALIKE = 6  # where so many tokens before it are the same, it is the same passage
 BINS = 24
 
 
+class Ablation(NamedTuple):
+    """How the effect of switching a feature off is measured: in a model, at the part whose output the autoencoder reads.
+
+    model, part: as for `changed`; snippets: in how many pieces of text, spread over the feature's whole range; reach: of how many
+    tokens each (or the model's `context`, if that is less), two thirds of them before the one that it was chosen for.
+    """
+
+    model: nn.Module
+    part: str
+    snippets: int = 4
+    reach: int = 64
+
+
 @torch.no_grad()
 def feature_cards(
     sae: SparseAutoencoder, x: Tensor, tokens: Tokens, vocabulary: Sequence[str], *,
-    features: Sequence[int] | None = None, unembed: Tensor | None = None, model: nn.Module | None = None, part: str | None = None,
-    scores: LabelScores | None = None, names: Sequence[str] = (), labels: Tensor | None = None, least_f1: float = 0.0,
-    snippets: int = 4, reach: int = 64, examples: int = 9, sources: Sequence[str] | None = None, intervals: Tensor | None = None,
+    features: Sequence[int] | None = None, unembed: Tensor | None = None, ablation: Ablation | None = None,
+    labels: Labels | None = None, examples: int = 9, sources: Sequence[str] | None = None,
 ) -> list[FeatureCard]:  # fmt: skip
     """Cards of features, from all the texts in which they are on; those that are on nowhere have none.
 
@@ -134,18 +159,14 @@ def feature_cards(
     later blocks (Elhage et al., 2021): our own GPT's is unembed.weight * norm.weight. With it a card has the ten tokens that
     the feature, at its strongest, promotes and suppresses most, against the mean of all tokens. Of a code with signs (`Drawers`)
     a card shows the strengths alone, and what is promoted goes by the sign where it is strongest.
-    model and part: where x comes from. With them a card has the effect of switching the feature off: measured in `snippets`
-    pieces of text, spread over the feature's whole range, of `reach` tokens (or its `context`, if that is less), two thirds of them before the one chosen.
-    scores, names, labels (n, l) bool: the labels, from `label_scores` on this sae's codes, what they are called, and where they
-    hold. A card has its label where its F1 is at least `least_f1` (and its AUROC a number). intervals (d_sae, 2), between which
-    two numbers each F1 lies (of `f1_intervals`).
+    ablation: where x comes from, and how much of it to read. With it a card has the effect of switching the feature off.
+    labels: of the same tokens, scored on this sae's codes. A card has its label where its F1 is at least their `least_f1` (and its
+    AUROC a number).
     examples: how many a card has, spread over the feature's whole range, beside the two where its label fails. sources: what each
     of the texts is called.
     Raises ValueError for parts that do not fit together.
     """
-    _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels, sources, intervals)
-    checks.count("snippets", snippets)
-    reach = min(checks.count("reach", reach), getattr(model, "context", reach))
+    _fit(sae, x, tokens, vocabulary, features, unembed, ablation, labels, sources)
     checks.count("examples", examples)
     features = list(range(sae.d_sae) if features is None else features)
     codes = torch.cat([sae.encode(piece.to(sae.W_dec.device))[:, features].cpu() for piece in x.split(4_096)]).T.contiguous()  # (features, n)
@@ -153,29 +174,29 @@ def feature_cards(
     bounds = tokens.bounds()
     alive = [i for i, order in enumerate(orders) if len(order)]
     effects: dict[int, Effect] = {}
-    if model is not None and alive:
-        focus = {features[i]: orders[i][torch.linspace(0, len(orders[i]) - 1, snippets).round().long()] for i in alive}
-        effects = _effects(sae, model, part, tokens, vocabulary, focus, bounds, reach)
+    if ablation is not None and alive:
+        focus = {features[i]: orders[i][torch.linspace(0, len(orders[i]) - 1, ablation.snippets).round().long()] for i in alive}
+        effects = _effects(sae, ablation, tokens, vocabulary, focus, bounds)
     cards = []
     for i in alive:
         feature, own, strength, order = features[i], codes[i], codes[i].abs(), orders[i]
         promoted: list[tuple[str, float]] = []
         suppressed: list[tuple[str, float]] = []
         if unembed is not None:
-            push = unembed @ sae.W_dec[feature].to(unembed.device) * own[order[0]]
-            push -= push.mean()
-            promoted = [(vocabulary[j], push[j].item()) for j in push.topk(min(10, len(push))).indices.tolist()]
-            suppressed = [(vocabulary[j], push[j].item()) for j in (-push).topk(min(10, len(push))).indices.tolist()]
+            change = unembed @ sae.W_dec[feature].to(unembed.device) * own[order[0]]
+            change -= change.mean()
+            promoted = [(vocabulary[j], change[j].item()) for j in change.topk(min(10, len(change))).indices.tolist()]
+            suppressed = [(vocabulary[j], change[j].item()) for j in (-change).topk(min(10, len(change))).indices.tolist()]
         label, numbers, wrong, holding, interval = None, [0.0] * 5, {}, None, None
-        if scores is not None and scores.f1[feature] >= least_f1 and not scores.auroc[feature].isnan():
-            label = names[int(scores.label[feature])]
-            holds = labels[:, int(scores.label[feature])]
+        if labels is not None and (scores := labels.scores).f1[feature] >= labels.least_f1 and not scores.auroc[feature].isnan():
+            label = labels.names[int(scores.label[feature])]
+            holds = labels.holds[:, int(scores.label[feature])]
             numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
             alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
             missed = (holds & (own == 0)).nonzero().ravel()  # none of them is stronger, so they come by lot and not file by file
             wrong = {FALSE_ALARM: alarms, MISSED: missed[torch.randperm(len(missed), generator=torch.Generator().manual_seed(feature))]}
             holding = int(holds.sum())
-            interval = None if intervals is None else tuple(intervals[feature].tolist())
+            interval = None if labels.intervals is None else tuple(labels.intervals[feature].tolist())
         cards.append(FeatureCard(
             feature, label, *numbers, len(order) / len(own), torch.histc(strength[order], BINS, 0, strength[order[0]].item()),
             strength[order[0]].item(), promoted, suppressed, effects.get(feature),
@@ -184,7 +205,11 @@ def feature_cards(
     return cards
 
 
-def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, names, labels, sources, intervals) -> None:
+def _fit(
+    sae: SparseAutoencoder, x: Tensor, tokens: Tokens, vocabulary: Sequence[str], features: Sequence[int] | None,
+    unembed: Tensor | None, ablation: Ablation | None, labels: Labels | None, sources: Sequence[str] | None,
+) -> None:  # fmt: skip
+    """Raises ValueError where the arguments of `feature_cards` do not fit together."""
     checks.finite("x", checks.matrix("x", x, sae.d_in))
     if len(x) != len(tokens.ids):
         raise ValueError(f"x has {len(x)} rows; expected {len(tokens.ids)}, one for each token")
@@ -194,22 +219,27 @@ def _fit(sae, x, tokens, vocabulary, features, unembed, model, part, scores, nam
         got = tuple(unembed.shape) if isinstance(unembed, Tensor) else type(unembed).__name__
         raise ValueError(f"unembed is {got}; expected a tensor of shape ({len(vocabulary)}, {sae.d_in}), a row for each token")
     for i, feature in enumerate(features if features is not None else ()):
-        checks.count(f"features[{i}]", feature, least=0, most=sae.d_sae - 1, why=f"for there are d_sae = {sae.d_sae} features")
-    if (model is None) != (part is None):
-        raise ValueError(f"part is {part!r} and model is {type(model).__name__}; expected both of them or neither")
-    if scores is not None:
+        checks.feature(f"features[{i}]", feature, sae.d_sae)
+    for name, value, kind in (("ablation", ablation, Ablation), ("labels", labels, Labels)):
+        if not isinstance(value, kind | None):
+            raise ValueError(f"{name} is of type {type(value).__name__}; expected {kind.__name__}(...)")
+    if ablation is not None:
+        checks.count("snippets", ablation.snippets)
+        checks.count("reach", ablation.reach)
+    if labels is not None:
+        names, holds, scores, intervals, _ = labels
         if len(scores.f1) != sae.d_sae:
             raise ValueError(f"scores are of {len(scores.f1)} features; expected d_sae = {sae.d_sae}")
-        if not isinstance(labels, Tensor) or labels.dtype != torch.bool or labels.shape != (len(x), len(names)):
-            got = f"{tuple(labels.shape)}, {labels.dtype}" if isinstance(labels, Tensor) else type(labels).__name__
-            raise ValueError(f"labels is {got}; expected a bool tensor of shape ({len(x)}, {len(names)}), a column for each name")
+        if not isinstance(holds, Tensor) or holds.dtype != torch.bool or holds.shape != (len(x), len(names)):
+            got = f"{tuple(holds.shape)}, {holds.dtype}" if isinstance(holds, Tensor) else type(holds).__name__
+            raise ValueError(f"holds is {got}; expected a bool tensor of shape ({len(x)}, {len(names)}), a column for each name")
         if scores.label.max() >= len(names):
             raise ValueError(f"scores has label {int(scores.label.max())}; expected one of the {len(names)} in names, counted from 0")
+        if intervals is not None and (not isinstance(intervals, Tensor) or intervals.shape != (sae.d_sae, 2)):
+            got = tuple(intervals.shape) if isinstance(intervals, Tensor) else type(intervals).__name__
+            raise ValueError(f"intervals is {got}; expected a tensor of shape ({sae.d_sae}, 2), a row for each feature")
     if sources is not None and len(sources) <= (last := int(tokens.file.max())):
         raise ValueError(f"sources names {len(sources)} texts; expected at least {last + 1}, for a token is from text {last}")
-    if intervals is not None and (not isinstance(intervals, Tensor) or intervals.shape != (sae.d_sae, 2)):
-        got = tuple(intervals.shape) if isinstance(intervals, Tensor) else type(intervals).__name__
-        raise ValueError(f"intervals is {got}; expected a tensor of shape ({sae.d_sae}, 2), a row for each feature")
 
 
 def _examples(
@@ -262,10 +292,11 @@ def _quantile(rank: int, count: int) -> str:
 
 
 def _effects(
-    sae: SparseAutoencoder, model: nn.Module, part: str, tokens: Tokens, vocabulary: Sequence[str],
-    focus: dict[int, Tensor], bounds: Tensor, reach: int,
+    sae: SparseAutoencoder, ablation: Ablation, tokens: Tokens, vocabulary: Sequence[str], focus: dict[int, Tensor], bounds: Tensor
 ) -> dict[int, Effect]:  # fmt: skip
     """Each feature switched off in its own pieces of text, pieces of several features at a time."""
+    model, part, _, reach = ablation
+    reach = min(reach, getattr(model, "context", reach))
     places, owner = torch.cat([*focus.values()]), torch.cat([torch.full((len(at),), i) for i, at in enumerate(focus.values())])
     feature, (following, there) = torch.tensor([*focus]), tokens.following()
     file = torch.searchsorted(bounds, places, right=True) - 1
@@ -283,7 +314,7 @@ def _effects(
             codes = sae.encode(stream.flatten(0, 1))
             mine = own.to(codes.device)
             on[:] = codes.gather(1, mine[:, None]).view(at.shape) != 0
-            return stream + _shift(sae, codes, mine, 0.0).view_as(stream)
+            return stream + steering_vectors(sae, codes, mine, gain=0.0).view_as(stream)
 
         with evaluating(model):
             whole = _logits(model, tokens.ids[at]).float().log_softmax(dim=2)
@@ -309,13 +340,6 @@ def _effects(
         )
         for i, number in enumerate(focus)
     }  # fmt: skip
-
-
-def _shift(sae: SparseAutoencoder, codes: Tensor, feature: Tensor, gain: float) -> Tensor:
-    """What turning one feature in each row of codes (n, d_sae) does to the copy: (n, d_in)."""
-    turned = codes.clone()
-    turned[torch.arange(len(codes), device=codes.device), feature] *= gain
-    return sae.decode(turned) - sae.decode(codes)
 
 
 def _context(model: nn.Module, context: int | None) -> int:

@@ -151,8 +151,7 @@ def resume(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer]) -> t
     if not path.is_file():
         return 0, []
     tensors, notes = files.read_tensors(path)
-    weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-    model.load_state_dict({**weights, "unembed.weight": weights["embed.weight"]})
+    model.load_state_dict({name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")})
     for which, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import checks, kernels
+from . import checks, files, kernels
 from .streams import stream
 
+SAELENS = "6.54.12"  # the version whose files ours are like: without one, SAELens would take them for old, and forget the metadata
 PIECE = 2**24  # pre-activations computed at a time, where examples need not be compared: 64 MiB
 
 
@@ -110,11 +111,25 @@ class Model(nn.Module):
         """
         return []
 
-    def save(self, path: str | Path) -> None:
-        """Write the model into the folder `path` (made if missing); `saelib.load(path)` reads it back."""
-        from .storage import save  # storage knows the models; a model knows storage only when it is asked to save
+    # On disk: what `saelib.load` needs to make it again.
 
-        save(self, path)
+    def config(self) -> dict[str, Any]:
+        """What describes the model in its file. Raises ValueError for a model, or a sparsity brick, that load() does not know."""
+        raise ValueError(f"model is {self!r}; expected a saelib model")
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Its weights by name, (d_in, d_sae) and the like, as its file holds them. Raises ValueError where one is not finite."""
+        weights = {name.removeprefix("sparsity."): value.detach().cpu().float() for name, value in self.state_dict().items()}
+        return {name: checks.finite(name, value) for name, value in weights.items()}
+
+    def save(self, path: str | Path) -> None:
+        """Write the model into the folder `path`, made if missing; `saelib.load(path)` reads it back.
+
+        Both of its files are written beside their places and moved there when they are whole: what was there before stays good
+        until then. Raises ValueError where a weight is not finite, for a model, or a sparsity brick, that load() does not know,
+        or where `path` is a file.
+        """
+        files.write_model(path, self.config(), self.tensors())
 
 
 class Autoencoder(Model):
@@ -147,6 +162,10 @@ class Autoencoder(Model):
     def decode(self, codes: Tensor) -> Tensor:
         """codes (n, d_code) to x_hat (n, d_in). Raises ValueError for another shape or type."""
         return self.decoder(checks.matrix("codes", codes, self.d_code))
+
+    def config(self) -> dict[str, Any]:
+        hidden = list(self.hidden)
+        return {"architecture": "autoencoder", "d_in": self.d_in, "d_code": self.d_code, "hidden": hidden, "unit": self.unit}
 
 
 def _layers(widths: Sequence[int]) -> nn.Sequential:
@@ -343,6 +362,25 @@ class SparseAutoencoder(Model):
         self.b_enc[dead] = bias
         places = [(self.W_dec, dead), (self.W_enc, (slice(None), dead)), (self.b_enc, dead)]
         return places + self.sparsity.revive(dead)
+
+    def config(self) -> dict[str, Any]:
+        """What describes it in its file, in SAELens's words. Raises ValueError for a sparsity brick that load() does not know."""
+        brick, own = self.sparsity, self.sparsity.config()
+        return {
+            "architecture": brick.saved_as,
+            "d_in": self.d_in,
+            "d_sae": self.d_sae,
+            "dtype": "float32",
+            "device": "cpu",
+            "apply_b_dec_to_input": True,
+            "normalize_activations": "none",
+            "reshape_activations": "none",
+            **({"k": brick.k, "rescale_acts_by_decoder_norm": False} if brick.saved_as == "topk" else {}),
+            "metadata": {"sae_lens_version": SAELENS, "saelib": {**own, "unit": self.unit}},
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.sparsity.packed(super().tensors())
 
 
 def usual(x: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from . import checks
 
 
+BRICKS: dict[str, type["Sparsity"]] = {}  # by name, all bricks of this file: those that load() knows
+
+
 class Sparsity(nn.Module):
     """The interface of a brick; adding one means writing one subclass.
 
@@ -37,6 +40,8 @@ class Sparsity(nn.Module):
     def __init_subclass__(cls) -> None:
         if "architecture" in vars(cls) and "saved_as" not in vars(cls):
             cls.saved_as = cls.architecture
+        if cls.__module__ == __name__ and hasattr(cls, "architecture"):
+            BRICKS[cls.__name__] = cls
 
     def attach(self, d_sae: int) -> None:
         """Get ready for d_sae features: make the weights, or raise ValueError where the brick does not fit."""
@@ -73,6 +78,12 @@ class Sparsity(nn.Module):
         return []
 
     # On disk.
+
+    def config(self) -> dict[str, Any]:
+        """What describes the brick in a model's file. Raises ValueError for one that load() does not know."""
+        if BRICKS.get(type(self).__name__) is not type(self):
+            raise ValueError(f"sparsity is {self!r}; expected a brick that load() knows: {sorted(BRICKS)}")
+        return {"sparsity": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
 
     @classmethod
     def described(cls, config: dict[str, Any]) -> "Sparsity":

@@ -1,8 +1,8 @@
 """Models on disk: a folder with `cfg.json` (what it is) and `sae_weights.safetensors` (its numbers, in float32).
 
 A sparse autoencoder is laid out as SAELens 6 lays out its own, ready for use rather than for further training there; what
-only saelib knows of it stands in the metadata. Folders that SAELens or sparsify wrote are read as well. Weights are read
-through safetensors only: a file of weights can't run code.
+only saelib knows of it stands in the metadata (what is written, `Model.config` and `Model.tensors` say). Folders that SAELens or
+sparsify wrote are read as well. Weights are read through safetensors only: a file of weights can't run code.
 """
 
 import json
@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from . import checks, files, sparsity
+from . import checks, files
+from .files import CONFIG, WEIGHTS
 from .models import Autoencoder, Model, SparseAutoencoder
-from .sparsity import Sparsity
+from .sparsity import BRICKS, Sparsity
 
-CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 SPARSIFY_WEIGHTS = "sae.safetensors"
 SPARSIFY_NAMES = {"encoder.weight": "W_enc", "encoder.bias": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
-SAELENS = "6.54.12"  # without a version it would take the file for an old one, and forget the metadata
 # What SAELens can do to activations on their way in: these change nothing, and saelib can do no others.
 # (Of what is folded into the weights when training ends, the name alone does nothing, there and here; null, false and true
 # are older words.)
@@ -28,31 +26,11 @@ KNOWN = {
     "normalize_activations": ("none", None, False, True, "expected_average_only_in", "covariance_whitening"),
     "reshape_activations": ("none",),
 }
-BRICKS = {name: brick for name, brick in vars(sparsity).items() if isinstance(brick, type) and hasattr(brick, "architecture")}
 
 
 def save(model: Model, path: str | Path) -> None:
-    """Write `model` into the folder `path`, made if missing.
-
-    Both files are written whole beside their places and only then moved there, so that what was there before stays
-    good until the new ones are complete. Raises ValueError where a weight is not finite or the model is none that
-    load() knows (it would not be read back), or `path` is a file.
-    """
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"path is {str(path)!r}, which is a file; expected a folder, or a name that is still free")
-    weights = {name.removeprefix("sparsity."): value.detach().cpu().float() for name, value in model.state_dict().items()}
-    for name, value in weights.items():
-        checks.finite(name, value)
-    config = json.dumps(_config(model), indent=2)
-    if isinstance(model, SparseAutoencoder):
-        weights = model.sparsity.packed(weights)
-        for name, value in weights.items():
-            checks.finite(name, value)
-    path.mkdir(parents=True, exist_ok=True)
-    with files.whole(path / WEIGHTS, path / CONFIG) as (weights_draft, config_draft):
-        save_file({name: value.contiguous() for name, value in weights.items()}, weights_draft)
-        config_draft.write_text(config, encoding="utf-8")
+    """Write `model` into the folder `path`, made if missing: the same as `model.save(path)`."""
+    model.save(path)
 
 
 def load(path: str | Path) -> Model:
@@ -96,8 +74,7 @@ def load(path: str | Path) -> Model:
 def _fill(model: Model, tensors: dict[str, Tensor], source: Path) -> None:
     """Put the tensors of the file `source` into `model`, if they are those that it needs."""
     brick = model.sparsity if isinstance(model, SparseAutoencoder) else None
-    own = {name.removeprefix("sparsity."): value for name, value in model.state_dict().items()}
-    expected = brick.packed(own) if brick else own
+    expected = model.tensors()
     if set(tensors) != set(expected):
         raise ValueError(f"{source} holds {sorted(tensors)}; expected {sorted(expected)} from {CONFIG}")
     for name, value in tensors.items():
@@ -183,30 +160,6 @@ def _from_older(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dic
         else:
             raise ValueError(f"{name} has shape {tuple(factor.shape)}; expected one number for each row of W_dec")
     return config, tensors
-
-
-def _config(model: Model) -> dict[str, Any]:
-    if isinstance(model, SparseAutoencoder):
-        brick = model.sparsity
-        if BRICKS.get(type(brick).__name__) is not type(brick):
-            raise ValueError(f"sparsity is {brick!r}; expected a brick that load() knows: {sorted(BRICKS)}")
-        settings = {name: getattr(brick, name) for name in brick.settings}
-        return {
-            "architecture": brick.saved_as,
-            "d_in": model.d_in,
-            "d_sae": model.d_sae,
-            "dtype": "float32",
-            "device": "cpu",
-            "apply_b_dec_to_input": True,
-            "normalize_activations": "none",
-            "reshape_activations": "none",
-            **({"k": brick.k, "rescale_acts_by_decoder_norm": False} if brick.saved_as == "topk" else {}),
-            "metadata": {"sae_lens_version": SAELENS, "saelib": {"sparsity": type(brick).__name__, **settings, "unit": model.unit}},
-        }
-    if isinstance(model, Autoencoder):
-        hidden = list(model.hidden)
-        return {"architecture": "autoencoder", "d_in": model.d_in, "d_code": model.d_code, "hidden": hidden, "unit": model.unit}
-    raise ValueError(f"model is {model!r}; expected a saelib model")
 
 
 def _build(config: dict[str, Any], sizes: list[int]) -> Model:

@@ -23,7 +23,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sae_lens.registry import SAE_CLASS_REGISTRY, SAE_TRAINING_CLASS_REGISTRY
 from sae_lens.saes.sae import TrainStepInput
-from saelib import KL, L1, BatchTopK, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, load, storage, train
+from saelib import KL, L1, BatchTopK, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, load, models, train
 from sparsify import SparseCoder, SparseCoderConfig
 from torch import Tensor
 
@@ -142,7 +142,7 @@ def test_a_model_of_saelibs_comes_back_from_saelens_with_its_brick_and_settings(
 
 
 def test_the_version_that_saelib_names_in_its_files_is_the_one_that_these_tests_installed():
-    assert storage.SAELENS == sae_lens.__version__
+    assert models.SAELENS == sae_lens.__version__
 
 
 def test_a_kl_is_what_saelens_has_not_and_says_so(tmp_path):

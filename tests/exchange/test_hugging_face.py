@@ -9,7 +9,7 @@ import pytest
 import torch
 from saelib import SparseAutoencoder, TopK, activations, changed, metrics, train
 from saelib.data import tokenize
-from saelib.language import feature_cards, ngram_losses, token_activations, token_losses
+from saelib.language import Ablation, feature_cards, ngram_losses, token_activations, token_losses
 from saelib.widgets import FeatureBrowser, save_html
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -77,7 +77,7 @@ def test_its_features_have_cards_and_a_page_that_holds_all_that_it_needs(gpt2, t
     train(sae, x, steps=50, batch_size=16, lr=5e-3, seed=0, progress=False)
     sae.requires_grad_(False)
     unembed = gpt2.lm_head.weight * gpt2.transformer.ln_f.weight
-    cards = feature_cards(sae, x, tokens, vocabulary, unembed=unembed, model=gpt2, part=PART, reach=12)
+    cards = feature_cards(sae, x, tokens, vocabulary, unembed=unembed, ablation=Ablation(gpt2, PART, reach=12))
     assert len(cards) == (sae.encode(x) > 0).any(dim=0).sum() > 4
     assert all(card.effect.loss_on and len(card.promoted) == 10 for card in cards)
     save_html(FeatureBrowser(cards), tmp_path / "features.html")

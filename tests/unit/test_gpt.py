@@ -8,9 +8,10 @@ import torch
 from hostile import not_a_count, not_a_seed, refusal, unhurried
 from hypothesis import example, given
 from hypothesis import strategies as st
-from saelib import GPT, load_gpt, load_tokenizer
+from saelib import GPT, activations, changed, load_gpt, load_tokenizer
 from saelib.data import train_tokenizer
 from saelib.gpt import Attention, Block, save_gpt
+from saelib.language import push
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
@@ -60,6 +61,50 @@ def test_a_text_gets_the_same_scores_alone_in_a_batch_and_cut_short():
         whole = model(tokens)
         torch.testing.assert_close(model(tokens[2:3]), whole[2:3], rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(model(tokens[:, :6]), whole[:, :6], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("block", [0, 1, 2])
+@pytest.mark.parametrize("t", [1, 8])
+def test_what_comes_after_a_changed_last_token_is_what_the_whole_model_says(block, t):
+    model, tokens, part = loud(gpt(n_layers=3)), some_tokens(5, t), f"blocks.{block}"
+    stream = activations(model, part, [tokens]).view(5, t, 24)
+    vectors = torch.randn(4, 5, 24, generator=torch.Generator().manual_seed(t))
+    vectors[0] = 0
+    given = stream.clone(), vectors.clone()
+    found = model.next_logits(stream, vectors, block=block)
+    assert found.shape == (4, 5, 50) and torch.equal(stream, given[0]) and torch.equal(vectors, given[1])
+    for one, logits in zip(vectors, found):
+        with torch.no_grad(), changed(model, part, push(one)):
+            torch.testing.assert_close(logits, model(tokens)[:, -1], rtol=1e-3, atol=1e-3)
+    assert (found[1:] - found[0]).abs().amax(dim=2).min() > 0.1
+
+
+def test_many_texts_have_the_same_next_tokens_as_few():
+    random = torch.Generator().manual_seed(0)
+    model, stream, vectors = loud(gpt()), torch.randn(515, 3, 24, generator=random), torch.randn(2, 515, 24, generator=random)
+    whole = model.next_logits(stream, vectors, block=0)
+    torch.testing.assert_close(whole[:, 510:], model.next_logits(stream[510:], vectors[:, 510:], block=0), rtol=1e-3, atol=1e-3)
+
+
+STREAM, VECTORS = torch.zeros(3, 4, 24), torch.zeros(2, 3, 24)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((STREAM, VECTORS, -1), "block is -1; expected a whole number of at least 0"),
+        ((STREAM, VECTORS, 2), "block is 2; expected at most 1, the last of 2 blocks"),
+        ((STREAM, VECTORS, "1"), "block is '1'; expected"),
+        ((STREAM[0], VECTORS, 0), "stream has shape (4, 24); expected (n, t, 24) with t from 1 to 10"),
+        ((STREAM[:, :0], VECTORS, 0), "stream has shape (3, 0, 24); expected"),
+        ((torch.zeros(3, 11, 24), VECTORS, 0), "stream has shape (3, 11, 24); expected"),
+        ((STREAM[:, :, 1:], VECTORS, 0), "stream has shape (3, 4, 23); expected"),
+        ((STREAM, VECTORS[0], 0), "vectors has shape (3, 24); expected (m, 3, 24)"),
+        ((STREAM, VECTORS[:, :2], 0), "vectors has shape (2, 2, 24); expected (m, 3, 24)"),
+    ],
+)
+def test_a_stream_and_vectors_that_do_not_fit_are_refused(given, words):
+    assert refusal(lambda: gpt().next_logits(*given[:2], block=given[2])).startswith(words)
 
 
 @unhurried
@@ -161,6 +206,17 @@ def test_what_a_token_looks_like_going_in_is_what_it_looks_like_coming_out():
     with torch.no_grad():
         model.embed.weight.zero_()
     assert not model(some_tokens(1, 3)).any()
+
+
+def test_weights_are_taken_with_the_tied_one_once_or_twice_and_stay_tied():
+    other = gpt(1)
+    for weights in (dict(other.named_parameters()), other.state_dict()):
+        model = gpt(2)
+        model.load_state_dict(weights)
+        assert torch.equal(model.unembed.weight, other.embed.weight) and model.unembed.weight is model.embed.weight
+    for missing in ("embed.weight", "norm.weight"):
+        with pytest.raises(RuntimeError, match=missing):
+            model.load_state_dict({name: value for name, value in other.named_parameters() if name != missing})
 
 
 def test_the_same_seed_gives_the_same_weights_and_the_global_random_state_is_left_alone():

@@ -70,6 +70,57 @@ def test_a_steered_feature_has_the_gain_that_was_asked_for(sae):
     assert torch.equal(interpret.steer(sae, X, 1, gain=1), sae(X).detach())
 
 
+def test_a_steering_vector_is_what_turning_a_feature_adds_to_a_row(sae):
+    codes = sae.encode(X)
+    assert interpret.steering_vectors(sae, codes, 1, gain=3).tolist() == [[0, 2], [0, 0], [0, 6], [0, 2]]
+    each = torch.tensor([0, 0, 1, 2])
+    assert interpret.steering_vectors(sae, codes, each, gain=0).tolist() == [[-1, 0], [-4, 0], [0, -3], [0, 0]]
+
+
+@unhurried
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.floats(-3, 3))
+def test_steering_vectors_are_the_difference_between_the_copies_with_and_without(features, gain):
+    sae = SparseAutoencoder(4, 7, L1(0)).requires_grad_(False)
+    codes = torch.randn(len(features), 7, generator=torch.Generator().manual_seed(0)).relu()
+    turned = codes.clone()
+    for row, feature in zip(turned, features):
+        row[feature] *= gain
+    expected = sae.decode(turned) - sae.decode(codes)
+    torch.testing.assert_close(interpret.steering_vectors(sae, codes, torch.tensor(features), gain=gain), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("feature", [[0, 1, 3, 0], [0, -1, 0, 0], [0, 1, 2], [[0, 1, 2, 0]], [0.0, 1.0, 2.0, 0.0], [True] * 4, 1])
+def test_features_by_row_are_whole_numbers_of_features_one_for_each_row(sae, feature):
+    message = refusal(lambda: interpret.steering_vectors(sae, sae.encode(X), torch.tensor(feature), gain=0))
+    assert message == f"feature is {torch.tensor(feature)!r}; expected an int64 tensor of 4 numbers from 0 to 2"
+
+
+def test_a_swap_puts_something_else_in_the_place_of_a_feature(sae):
+    codes = sae.encode(X)
+    copies = sae.decode(codes)
+    assert (copies + interpret.swap_vectors(sae, codes, 0, 5 * sae.W_dec[1])).tolist() == [[0, 6], [0, 5], [0, 8], [0, 6]]
+    each, others = torch.tensor([0, 0, 1, 0]), torch.arange(8.0).view(4, 2)
+    assert (copies + interpret.swap_vectors(sae, codes, each, others)).tolist() == [[0, 2], [2, 3], [4, 5], [6, 8]]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (torch.ones(3), "other is (3,), torch.float32; expected a floating-point tensor of shape (2,) or (4, 2)"),
+        (torch.ones(1, 2), "other is (1, 2), torch.float32; expected"),
+        (torch.tensor([1, 2]), "other is (2,), torch.int64; expected"),
+        (1, "other is int; expected"),
+        (torch.tensor([1.0, math.nan]), "other holds nan at (1,)"),
+    ],
+)
+def test_what_can_stand_in_no_features_place_is_refused(sae, other, words):
+    assert refusal(lambda: interpret.swap_vectors(sae, sae.encode(X), 0, other)).startswith(words)
+
+
+def test_codes_of_another_model_are_refused(sae):
+    assert refusal(lambda: interpret.steering_vectors(sae, X, 0, gain=0)).startswith("codes has shape (4, 2); expected ")
+
+
 def test_effective_kinds_by_hand():
     label = torch.tensor([0, 0, 1, 2])
     strength = torch.tensor([[1.0, 1.0, 0.5, 0.0], [2.0, 0.0, 0.5, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 3.0, 1.0, 0.0]])
@@ -82,7 +133,11 @@ def test_effective_kinds_by_hand():
 @given(st.sampled_from([None, True, "0", 1.0, math.nan, [0]]) | st.integers(3) | st.integers(max_value=-1))
 def test_a_feature_that_is_not_there_is_refused(feature):
     sae = SparseAutoencoder(2, 3, L1(0))
-    for call in (interpret.card, interpret.ablate, lambda *a: interpret.steer(*a, gain=1)):
+
+    def vectors(sae, x, feature):
+        return interpret.steering_vectors(sae, sae.encode(x), feature, gain=1)
+
+    for call in (interpret.card, interpret.ablate, lambda *a: interpret.steer(*a, gain=1), vectors):
         assert refusal(lambda: call(sae, X, feature)).startswith(f"feature is {feature!r}; expected ")
 
 

@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from saelib import GPT, L1, Drawers, SparseAutoencoder, TopK, activations, changed, interpret
 from saelib.data import Tokens
-from saelib.interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, LabelScores
-from saelib.language import bits_per_byte, feature_cards, ngram_losses, splice, token_activations, token_losses, turn
+from saelib.interpret import FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Labels, LabelScores
+from saelib.language import Ablation, bits_per_byte, feature_cards, ngram_losses, push, splice, token_activations, token_losses, turn
 from saelib.widgets import FeatureBrowser
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -130,8 +130,8 @@ def test_a_model_whose_logits_have_a_name_is_read_the_same():
     assert torch.equal(token_losses(Wrapped(), tokens, context=CONTEXT), token_losses(MODEL, tokens))
     x, own = token_activations(Wrapped(), f"inner.{PART}", tokens, context=CONTEXT), token_activations(MODEL, PART, tokens)
     assert torch.equal(x, own)
-    (one,) = feature_cards(SAE, x, tokens, VOCABULARY, features=[common(x)], model=Wrapped(), part=f"inner.{PART}", reach=CONTEXT)
-    (other,) = feature_cards(SAE, x, tokens, VOCABULARY, features=[common(x)], model=MODEL, part=PART, reach=CONTEXT)
+    (one,) = feature_cards(SAE, x, tokens, VOCABULARY, features=[common(x)], ablation=Ablation(Wrapped(), f"inner.{PART}", reach=CONTEXT))
+    (other,) = feature_cards(SAE, x, tokens, VOCABULARY, features=[common(x)], ablation=Ablation(MODEL, PART, reach=CONTEXT))
     assert one.effect == other.effect
 
 
@@ -153,8 +153,8 @@ def test_a_model_that_gives_several_things_gives_its_logits_first(give):
     tokens = texts(9, 30)
     assert torch.equal(token_losses(Pair(give), tokens), token_losses(MODEL, tokens))
     x = token_activations(MODEL, PART, tokens)
-    card = feature_cards(SAE, x, tokens, VOCABULARY, features=[3], model=Pair(give), part=f"inner.{PART}")
-    assert repr(card[0].effect) == repr(feature_cards(SAE, x, tokens, VOCABULARY, features=[3], model=MODEL, part=PART)[0].effect)
+    card = feature_cards(SAE, x, tokens, VOCABULARY, features=[3], ablation=Ablation(Pair(give), f"inner.{PART}"))
+    assert repr(card[0].effect) == repr(feature_cards(SAE, x, tokens, VOCABULARY, features=[3], ablation=Ablation(MODEL, PART))[0].effect)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,8 @@ def test_a_model_left_in_training_mode_is_read_as_in_use_and_left_in_that_mode()
     assert torch.equal(token_losses(model, tokens), token_losses(MODEL, tokens))
     assert torch.equal(token_activations(model, "drop", tokens), token_activations(MODEL, "", tokens))
     x = token_activations(MODEL, PART, tokens)
-    cards = [feature_cards(SAE, x, tokens, VOCABULARY, features=[3], model=one, part=part) for one, part in ((model, f"inner.{PART}"), (MODEL, PART))]
+    ways = Ablation(model, f"inner.{PART}"), Ablation(MODEL, PART)
+    cards = [feature_cards(SAE, x, tokens, VOCABULARY, features=[3], ablation=way) for way in ways]
     assert repr(cards[0][0].effect) == repr(cards[1][0].effect)
     assert model.training and model.drop.training
 
@@ -374,6 +375,37 @@ def test_a_feature_that_is_not_there_and_a_gain_that_is_no_number_are_refused(fe
     assert refusal(lambda: turn(SAE, 19, gain)) == f"gain is {gain!r}; expected a finite number"
 
 
+def test_a_push_is_added_at_the_last_token_of_each_text_and_nowhere_else():
+    stream, vectors = stream_of(BATCH), torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    before, whole = stream.clone(), MODEL(BATCH)
+    for given in (vectors, vectors[0]):
+        expected = stream.clone()
+        for text in range(3):
+            expected[text, 11] += vectors[text if given is vectors else 0]
+        assert torch.equal(push(given)(stream), expected) and torch.equal(stream, before)
+        with changed(MODEL, PART, push(given)):
+            found = MODEL(BATCH)
+        torch.testing.assert_close(found, rest(expected))
+        torch.testing.assert_close(found[:, :-1], whole[:, :-1])
+        assert not torch.allclose(found[:, -1], whole[:, -1], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        (torch.ones(7), "vectors is (7,), torch.float32; expected a floating-point tensor of shape (8,) or (3, 8)"),
+        (torch.ones(2, 8), "vectors is (2, 8), torch.float32; expected"),
+        (torch.ones(3, 12, 8), "vectors is (3, 12, 8), torch.float32; expected"),
+        (torch.ones(8, dtype=torch.int64), "vectors is (8,), torch.int64; expected"),
+        (1.0, "vectors is float; expected"),
+        (torch.full((8,), math.inf), "vectors holds inf at (0,)"),
+    ],
+)
+def test_a_push_that_does_not_fit_is_refused_when_the_model_runs(vectors, words):
+    with changed(MODEL, PART, push(vectors)):
+        assert refusal(lambda: MODEL(BATCH)).startswith(words)
+
+
 # Cards: what is on where.
 
 
@@ -437,10 +469,8 @@ def test_a_label_comes_with_how_often_it_holds_and_its_interval():
     tokens, names = named(300)
     labels = torch.arange(300)[:, None] % 4 == 0
     intervals = torch.tensor([[0.25, 0.75]])
-    for given, interval in (({}, None), ({"intervals": intervals}, (0.25, 0.75))):
-        (card,) = feature_cards(
-            reader(1), torch.ones(300, 1), tokens, names, scores=scored(1, label=[0]), names=["a"], labels=labels, **given
-        )
+    for given, interval in ((None, None), (intervals, (0.25, 0.75))):
+        (card,) = feature_cards(reader(1), torch.ones(300, 1), tokens, names, labels=Labels(["a"], labels, scored(1, label=[0]), given))
         assert card.holds == 75 and card.interval == interval
     (card,) = feature_cards(reader(1), torch.ones(300, 1), tokens, names)
     assert card.holds is None and card.interval is None
@@ -502,7 +532,7 @@ def test_the_last_examples_are_where_it_is_on_though_its_label_does_not_hold_and
     tokens, names = named(*LENGTHS)
     labels = torch.rand(len(names), 3, generator=torch.Generator().manual_seed(1)) < torch.tensor([0.5, 0.02, 0.1])
     scores = scored(4, label=[1, 0, 1, 2])
-    for card in feature_cards(reader(4), X, tokens, names, scores=scores, names=["a", "b", "c"], labels=labels):
+    for card in feature_cards(reader(4), X, tokens, names, labels=Labels(["a", "b", "c"], labels, scores)):
         *others, wrong, last = card.examples
         assert [wrong.quantile, last.quantile] == [FALSE_ALARM, MISSED] and len(others) == 9
         assert not {FALSE_ALARM, MISSED} & {one.quantile for one in others}
@@ -515,8 +545,7 @@ def test_the_last_examples_are_where_it_is_on_though_its_label_does_not_hold_and
 
 def test_where_a_label_never_fails_that_way_there_is_no_such_example():
     tokens, names = named(*LENGTHS)
-    given = {"scores": scored(4), "names": ["a"]}
-    for card in feature_cards(reader(4), X, tokens, names, labels=X[:, :1] > 0, features=[0], **given):
+    for card in feature_cards(reader(4), X, tokens, names, labels=Labels(["a"], X[:, :1] > 0, scored(4)), features=[0]):
         assert len(card.examples) == 9 and card.label == "a"
 
 
@@ -531,7 +560,7 @@ def test_a_card_has_its_label_and_scores_from_the_least_f1_on_and_no_label_below
     tokens, names = named(*LENGTHS)
     labels = torch.rand(len(names), 2) < 0.5
     scores = scored(4, label=[1, 1, 0, 1], f1=[0.25, 0.5, 0.75, 0.125])
-    cards = feature_cards(reader(4), X, tokens, names, scores=scores, names=["a", "b"], labels=labels, least_f1=0.5)
+    cards = feature_cards(reader(4), X, tokens, names, labels=Labels(["a", "b"], labels, scores, least_f1=0.5))
     assert [card.label for card in cards] == [None, "b", "a", None]
     for card in cards[1:3]:
         for name in ("f1", "precision", "recall", "auroc", "threshold"):
@@ -544,7 +573,7 @@ def test_a_label_that_cannot_be_told_from_others_on_the_texts_kept_aside_is_no_l
     tokens, names = named(*LENGTHS)
     labels = torch.rand(len(names), 1) < 0.5
     scores = scored(4, auroc=[0.5, math.nan, 0.9, math.nan])
-    cards = feature_cards(reader(4), X, tokens, names, scores=scores, names=["a"], labels=labels)
+    cards = feature_cards(reader(4), X, tokens, names, labels=Labels(["a"], labels, scores))
     assert [card.label for card in cards] == ["a", None, "a", None]
 
 
@@ -589,7 +618,7 @@ def test_a_feature_that_is_on_nowhere_has_no_card_and_is_not_switched_off():
     asleep = SparseAutoencoder(8, 4, L1(0)).requires_grad_(False)
     asleep.b_enc.fill_(-1e3)
     tokens = texts(9)
-    assert feature_cards(asleep, token_activations(MODEL, PART, tokens), tokens, VOCABULARY, model=MODEL, part=PART) == []
+    assert feature_cards(asleep, token_activations(MODEL, PART, tokens), tokens, VOCABULARY, ablation=Ablation(MODEL, PART)) == []
 
 
 def test_cards_are_of_the_features_that_were_asked_for_in_their_order():
@@ -620,7 +649,7 @@ def test_a_model_of_few_tokens_has_fewer_of_them_promoted_and_changed():
     model, tokens = gpt(3), texts(20, 7, n_tokens=3)
     x = token_activations(model, PART, tokens)
     (card,) = feature_cards(
-        SAE, x, tokens, ["a", "b", "c"], features=[common(x)], unembed=model.unembed.weight, model=model, part=PART, reach=20
+        SAE, x, tokens, ["a", "b", "c"], features=[common(x)], unembed=model.unembed.weight, ablation=Ablation(model, PART, reach=20)
     )
     assert sorted(token for token, _ in card.promoted) == sorted(token for token, _ in card.suppressed) == ["a", "b", "c"]
     assert sorted(token for token, _, _ in card.effect.changed) == ["a", "b", "c"]
@@ -667,7 +696,7 @@ def agrees(effect: interpret.Effect, pieces: list[Tensor], feature: int) -> None
 
 def effects(tokens: Tokens, features: list[int], **given) -> tuple[Tensor, list[interpret.FeatureCard]]:
     x = token_activations(MODEL, PART, tokens)
-    return x, feature_cards(SAE, x, tokens, VOCABULARY, features=features, model=MODEL, part=PART, **given)
+    return x, feature_cards(SAE, x, tokens, VOCABULARY, features=features, ablation=Ablation(MODEL, PART, **given))
 
 
 def test_an_effect_is_what_the_losses_and_odds_are_with_the_feature_and_without_it():
@@ -747,8 +776,9 @@ def test_the_browser_takes_all_cards_that_are_made(lengths, d_sae, n_tokens, see
     codes = sae.encode(x)
     labels = torch.rand(len(x), 2, generator=torch.Generator().manual_seed(seed)) < torch.tensor([0.5, 0.1])
     cards = feature_cards(
-        sae, x, tokens, [f"t{i}" for i in range(n_tokens)], unembed=model.unembed.weight, model=model, part=PART, reach=CONTEXT,
-        scores=interpret.label_scores(codes, labels, codes, labels), names=["a", "b"], labels=labels, least_f1=least_f1,
+        sae, x, tokens, [f"t{i}" for i in range(n_tokens)], unembed=model.unembed.weight,
+        ablation=Ablation(model, PART, reach=CONTEXT),
+        labels=Labels(["a", "b"], labels, interpret.label_scores(codes, labels, codes, labels), least_f1=least_f1),
     )  # fmt: skip
     assert [card.feature for card in cards] == (codes > 0).any(dim=0).nonzero().ravel().tolist()
     if cards:
@@ -757,6 +787,7 @@ def test_the_browser_takes_all_cards_that_are_made(lengths, d_sae, n_tokens, see
 
 TOKENS = texts(20, 10)
 ROWS = token_activations(MODEL, PART, TOKENS)
+HOLDS = torch.ones(30, 1) > 0
 
 
 @pytest.mark.parametrize(
@@ -771,29 +802,30 @@ ROWS = token_activations(MODEL, PART, TOKENS)
         ({"features": [-1]}, "features[0] is -1"),
         ({"features": [True]}, "features[0] is True"),
         ({"features": [1.0]}, "features[0] is 1.0"),
-        ({"model": MODEL}, "part is None and model is GPT; expected both of them or neither"),
-        ({"part": PART}, "part is 'blocks.0' and model is NoneType; expected both of them or neither"),
-        ({"model": MODEL, "part": "blocks.7", "reach": 12}, "part is 'blocks.7'; expected the name of a module in the model"),
-        ({"scores": scored(19), "names": ["a"], "labels": torch.ones(30, 1) > 0}, "scores are of 19 features; expected d_sae = 20"),
-        ({"scores": scored(20), "names": ["a"]}, "labels is NoneType; expected a bool tensor of shape (30, 1)"),
-        ({"scores": scored(20), "names": ["a"], "labels": torch.ones(30, 1)}, "labels is (30, 1), torch.float32; expected a bool"),
-        ({"scores": scored(20), "names": ["a"], "labels": torch.ones(29, 1) > 0}, "labels is (29, 1), torch.bool; expected"),
-        ({"scores": scored(20), "names": ["a"], "labels": torch.ones(30, 2) > 0}, "labels is (30, 2), torch.bool; expected"),
-        ({"scores": scored(20), "labels": torch.ones(30, 1) > 0}, "labels is (30, 1), torch.bool; expected"),
+        ({"ablation": MODEL}, "ablation is of type GPT; expected Ablation(...)"),
+        ({"ablation": Ablation(MODEL, None, reach=12)}, "part is None; expected the name of a module in the model"),
+        ({"ablation": Ablation(MODEL, "blocks.7", reach=12)}, "part is 'blocks.7'; expected the name of a module in the model"),
+        ({"labels": HOLDS}, "labels is of type Tensor; expected Labels(...)"),
+        ({"labels": Labels(["a"], HOLDS, scored(19))}, "scores are of 19 features; expected d_sae = 20"),
+        ({"labels": Labels(["a"], None, scored(20))}, "holds is NoneType; expected a bool tensor of shape (30, 1)"),
+        ({"labels": Labels(["a"], torch.ones(30, 1), scored(20))}, "holds is (30, 1), torch.float32; expected a bool"),
+        ({"labels": Labels(["a"], HOLDS[1:], scored(20))}, "holds is (29, 1), torch.bool; expected"),
+        ({"labels": Labels(["a"], HOLDS.expand(30, 2), scored(20))}, "holds is (30, 2), torch.bool; expected"),
+        ({"labels": Labels([], HOLDS, scored(20))}, "holds is (30, 1), torch.bool; expected"),
+        ({"labels": Labels(["a"], HOLDS, scored(20, label=[0, 3] * 10))}, "scores has label 3; expected one of the 1 in names"),
         (
-            {"scores": scored(20, label=[0, 3] * 10), "names": ["a"], "labels": torch.ones(30, 1) > 0},
-            "scores has label 3; expected one of the 1 in names",
+            {"labels": Labels(["a"], HOLDS, scored(20), torch.ones(20))},
+            "intervals is (20,); expected a tensor of shape (20, 2), a row for each feature",
         ),
         ({"vocabulary": VOCABULARY[:5]}, "vocabulary holds 5 tokens; expected at least "),
         (
-            {"vocabulary": VOCABULARY + ["more"], "model": MODEL, "part": PART, "reach": 12},
+            {"vocabulary": VOCABULARY + ["more"], "ablation": Ablation(MODEL, PART, reach=12)},
             "vocabulary holds 31 tokens; expected 30, as the model does",
         ),
         ({"unembed": torch.ones(30, 7)}, "unembed is (30, 7); expected a tensor of shape (30, 8), a row for each token"),
         ({"unembed": torch.ones(31, 8)}, "unembed is (31, 8); expected"),
         ({"unembed": [[1.0] * 8] * 30}, "unembed is list; expected"),
         ({"sources": []}, "sources names 0 texts; expected at least "),
-        ({"intervals": torch.ones(20)}, "intervals is (20,); expected a tensor of shape (20, 2), a row for each feature"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(changes, words):
@@ -806,6 +838,7 @@ def test_parts_that_do_not_fit_together_are_refused(changes, words):
     ("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None), ("examples", 0), ("examples", 2.5)]
 )
 def test_no_pieces_and_pieces_of_nothing_are_refused(name, value):
-    given = {"snippets": 2, "reach": 12} | {name: value}
-    message = refusal(lambda: feature_cards(SAE, ROWS, TOKENS, VOCABULARY, model=MODEL, part=PART, **given))
+    examples, pieces = ({name: value}, {}) if name == "examples" else ({}, {name: value})
+    ablation = Ablation(MODEL, PART, **({"snippets": 2, "reach": 12} | pieces))
+    message = refusal(lambda: feature_cards(SAE, ROWS, TOKENS, VOCABULARY, ablation=ablation, **examples))
     assert message.startswith(f"{name} is {value!r}; expected a whole number of at least 1")

@@ -14,7 +14,7 @@ from hostile import refusal, unhurried
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save, save_file
-from saelib import KL, L1, Autoencoder, BatchTopK, Drawers, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, load, storage, train
+from saelib import KL, L1, Autoencoder, BatchTopK, Drawers, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, files, load, storage, train
 from saelib.models import Model
 from saelib.sparsity import Sparsity
 
@@ -541,7 +541,7 @@ def test_a_save_that_breaks_leaves_what_was_there_and_nothing_else(tmp_path, mon
     def full(*_, **__):
         raise OSError("no space left")
 
-    breaks(storage, "save_file", half)
+    breaks(files, "save_file", half)
     breaks(pathlib.Path, "write_text", lambda place, text, **_: half(text, place))
     breaks(os, "replace", full)
     breaks(os, "fsync", full)
@@ -578,7 +578,10 @@ def test_a_model_that_could_not_be_read_back_is_never_saved(tmp_path):
         def activate(self, pre):
             return -super().activate(pre)
 
-    for brick in (Mine(), MyTopK(2)):
+    class Nameless(Sparsity):
+        pass
+
+    for brick in (Mine(), MyTopK(2), Nameless()):
         message = refusal(lambda: SparseAutoencoder(3, 4, brick).save(tmp_path / "new"))
         assert f"sparsity is {brick!r}; expected a brick that load() knows" in message
     assert "expected a saelib model" in refusal(lambda: Model().save(tmp_path / "new"))

@@ -21,21 +21,21 @@ def test_every_room_stands_in_the_list_and_nothing_else_does():
     assert {*ROOMS, "__init__"} == found and len(ROOMS) == len(set(ROOMS))
 
 
-def used(path: Path) -> set[str]:
-    """The rooms of saelib that a file imports as soon as it is imported itself: everywhere but within functions."""
+def imported(source: str, *folders: str) -> set[str]:
+    """The rooms of saelib that a module of this source imports, within functions too; it lies in these folders of saelib."""
     found: set[str] = set()
-    package = ("saelib", *path.relative_to(HERE).parent.parts)
-    nodes: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    while nodes:
-        node = nodes.pop()
+    package = ("saelib", *folders)
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else ()
             found |= {".".join([*base, *filter(None, [node.module]), name.name]) for name in node.names}
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            nodes += ast.iter_child_nodes(node)
     return {name.split(".")[1] for name in found if name.startswith("saelib.")}
+
+
+def used(path: Path) -> set[str]:
+    return imported(path.read_text(encoding="utf-8"), *path.relative_to(HERE).parent.parts)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -58,6 +58,20 @@ def test_the_rooms_of_the_widgets_share_only_what_lies_beside_them(room, other):
     for path in files:
         named = re.findall(r"^(?:from|import) .*", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert not [line for line in named if re.search(rf"\b{other}\b", line)], path.name
+
+
+@pytest.mark.parametrize(
+    ("line", "room"),
+    [
+        ("import saelib.plots", "plots"), ("from saelib import plots", "plots"), ("from saelib.plots import theme", "plots"),
+        ("from .. import plots", "plots"), ("from ..plots import theme", "plots"), ("from .quiz import Quiz", "widgets"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "around", ["{}", "def f():\n    {}", "async def f():\n    {}", "class C:\n    def f(self):\n        if self:\n            {}"]
+)
+def test_an_import_is_seen_wherever_it_stands(around, line, room):
+    assert imported(around.format(line), "widgets") == {room}
 
 
 def test_importing_saelib_brings_in_neither_jupyter_nor_pictures_nor_tables():
