@@ -61,7 +61,7 @@ def main() -> None:
         folder = Path(name)
         widget = FeatureBrowser(cards(COUNT))
         page = save_html(widget, folder / "page.html")
-        published.move_buffers(SimpleNamespace(outdir=folder), None)
+        published.rewrite_pages(SimpleNamespace(outdir=folder), None)
         save_html(widget, folder / "own.html")  # which stays one file
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=name))
         threading.Thread(target=server.serve_forever, daemon=True).start()
