@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS / "browser"))
+sys.path[:0] = [str(TESTS / "browser"), str(TESTS.parent / "book" / "_published")]
 
 import chromium  # noqa: E402
 from conftest import ARGUMENTS  # noqa: E402
