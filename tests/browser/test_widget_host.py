@@ -4,17 +4,12 @@ import base64
 import json
 import random
 import struct
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
+import published as builder
 import pytest
-
-ROOT = Path(__file__).parents[2]
-HOST = ROOT / "saelib" / "widgets" / "host" / "widget-host.js"
-sys.path.insert(0, str(ROOT / "book" / "_published"))
-
-import published as builder  # noqa: E402
+from explorables import HOST
+from pages import reload
 
 
 def anywidget(esm: str, buffers=(), **state) -> dict:
@@ -120,8 +115,7 @@ def test_a_page_that_is_loaded_anew_stays_where_the_reader_was(passage):
     tab, top = passage()
     tab.wait_for_function("scrollY > 2000")
     tab.evaluate("scrollTo(0, 100)")
-    tab.reload()
-    tab.wait_for_selector("html[data-widget-host=ready]")
+    reload(tab)
     tab.evaluate("async () => { for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame); }")
     assert tab.evaluate("scrollY") == 100
 
