@@ -1,11 +1,8 @@
 """What the browser tests share: a real Chromium, the built book, and a record of what went wrong in a page."""
 
-import functools
-import http.server
+import contextlib
 import json
-import os
 import re
-import threading
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,25 +12,12 @@ import pytest
 import saelib
 import small_book
 from explorables import write_page
-from pages import visit
-from playwright.sync_api import Page, sync_playwright
+from pages import serving, visit
+from playwright.sync_api import Page
 from quizzes import PAGE
 from saelib.widgets.quiz import Quiz
 
 pytest.register_assert_rewrite("promises")  # so that these say why they fail, as any test does
-
-HERE = ("127.0.0.1", "localhost")
-ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # No other host can be reached, whatever asks: what a page gets, it got from the book.
-    "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in HERE),
-]
-
 
 class Opened(NamedTuple):
     """A page and what was noticed in it since it was opened."""
@@ -45,13 +29,8 @@ class Opened(NamedTuple):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = chromium.find()
-    # Chromium refuses to start its sandbox as root.
-    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -63,27 +42,11 @@ def site() -> Path:
     return site
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="session")
 def serve():
     """A function that serves a folder and gives its address, without a slash at the end."""
-    servers = []
-
-    def serve(folder: Path) -> str:
-        handler = functools.partial(QuietHandler, directory=str(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with contextlib.ExitStack() as servers:
+        yield lambda folder: servers.enter_context(serving(folder))
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +67,7 @@ def page(browser):
 
         def note_request(request):
             address = urlsplit(request.url)
-            if address.hostname and address.hostname not in HERE:
+            if address.hostname and address.hostname not in chromium.HERE:
                 opened.foreign.append(request.url)
 
         def note_message(message):

@@ -1,7 +1,10 @@
-"""The pages of the built book: which there are, what stands in their files, and when one has settled in a browser."""
+"""The pages of the built book: which there are, what stands in their files, how one is served, and when it has settled in a browser."""
 
 import functools
+import http.server
 import json
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -56,6 +59,21 @@ def widgets(path: Path) -> list[dict]:
     """The state of each of our widgets in the page."""
     models = [model for text in widget_states(path) for model in json.loads(text)["state"].values()]
     return [model["state"] for model in models if model["model_module"] == "anywidget"]
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def serving(folder: Path):
+    """The address that the folder is served at meanwhile, without a slash at the end."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def settle(tab: Page) -> None:
