@@ -12,7 +12,7 @@ import pytest
 import saelib
 import small_book
 from explorables import write_page
-from pages import serving, visit
+from pages import in_script, serving, visit
 from playwright.sync_api import Page
 from quizzes import PAGE
 from saelib.widgets.quiz import Quiz
@@ -167,8 +167,7 @@ def quiz_page(quiz_folder, new_tab):
         replacements = {
             "HOST": 'data-widget-host="ready"' if published else "",
             "STYLE": quiz._css,
-            # A question may hold "</script>"; JSON can write "<" in another way.
-            "STATE": json.dumps(state).replace("<", "\\u003c"),
+            "STATE": in_script(state),
         }
         html = re.sub("HOST|STYLE|STATE", lambda found: replacements[found[0]], PAGE)
         path, address = quiz_folder

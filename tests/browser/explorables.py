@@ -1,12 +1,11 @@
 """What the tests of explorables share: a page of their own, and how what is seen on it is read."""
 
-import json
 import re
 from pathlib import Path
 
 import torch
 from ipywidgets.embed import embed_data
-from pages import ROOT
+from pages import ROOT, in_script, view
 
 HOST = ROOT / "saelib" / "widgets" / "host" / "widget-host.js"
 CLOSE = 0.6 / 255  # between a number and the pixel that shows it: half a step, and what float32 loses on the way
@@ -30,9 +29,8 @@ SEEN = """section => {
 def write_page(folder: Path, views) -> None:
     """A page with these explorables one below the other, page.html in this folder, and the host script that mounts them."""
     data = embed_data(views=views, drop_defaults=False)
-    view = '<script type="application/vnd.jupyter.widget-view+json">{}</script>'.format
-    state = json.dumps(data["manager_state"]).replace("<", "\\u003c")
-    page = PAGE.replace("VIEWS", "".join(view(json.dumps(spec)) for spec in data["view_specs"])).replace("STATE", state)
+    shown = "".join(view(spec["model_id"]) for spec in data["view_specs"])
+    page = PAGE.replace("VIEWS", shown).replace("STATE", in_script(data["manager_state"]))
     (folder / "page.html").write_text(page, encoding="utf-8")
     (folder / "widget-host.js").write_text(HOST.read_text(encoding="utf-8"), encoding="utf-8")
 

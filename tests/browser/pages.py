@@ -41,6 +41,16 @@ STATES = 'script[type="application/vnd.jupyter.widget-state+json"]'  # the model
 BUFFERS = "script[data-buffer]"  # the data of its widgets that stands in files of its own
 
 
+def in_script(value) -> str:
+    """As JSON that may stand in a script of a page: no "</script>" in it ends that."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def view(model: str) -> str:
+    """What stands in a page where that model of its widgets' state is to be shown."""
+    return f'<script type="application/vnd.jupyter.widget-view+json">{in_script({"model_id": model})}</script>'
+
+
 @functools.cache
 def parse(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")

@@ -1,12 +1,11 @@
 """A book of three chapters with questions, published by hand: what the tests of the review and of the sidebar open."""
 
-import json
 import shutil
 from pathlib import Path
 
 import nbformat
 import yaml
-from pages import ROOT
+from pages import ROOT, in_script, view
 from published import write_index
 from saelib.widgets import Quiz, Review
 from saelib.widgets.review import read_chapters
@@ -116,13 +115,11 @@ def publish(root: Path, site: Path) -> None:
             }
             for number, widget in enumerate(widgets)
         }
-        view = '<script type="application/vnd.jupyter.widget-view+json">{{"model_id": "{}"}}</script>'.format
         link = '<li><a class="reference internal" href="{}">{}</a></li>'.format
         page = PAGE.format(
             title=chapter["title"],
             links="".join(link("#" if other["name"] == name else f"{other['name']}.html", other["title"]) for other in chapters),
             views="".join(map(view, models)),
-            # A question may hold "</script>"; JSON can write "<" in another way.
-            state=json.dumps({"state": models}).replace("<", "\\u003c"),
+            state=in_script({"state": models}),
         )
         (site / "book" / f"{name}.html").write_text(page, encoding="utf-8")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import published as builder
 import pytest
 from explorables import HOST
-from pages import reload
+from pages import reload, view
 
 
 def anywidget(esm: str, buffers=(), **state) -> dict:
@@ -44,10 +44,7 @@ def host(request, tmp_path, serve, page):
             '<!doctype html><html lang="en"><title>t</title><link rel="icon" href="data:,">'
             '<script defer src="widget-host.js"></script>'
             f'<script type="application/vnd.jupyter.widget-state+json">{state}</script>'
-            + "".join(
-                f'<section><script type="application/vnd.jupyter.widget-view+json">{{"model_id": "{view}"}}</script></section>'
-                for view in views
-            )
+            + "".join(f"<section>{view(shown)}</section>" for shown in views)
         )
         address = tmp_path.as_uri() if request.param == "file" else serve(tmp_path)
         built(tmp_path)
