@@ -53,7 +53,7 @@ def visit(request, page, server, site, name) -> Visit:
         tab = opened.page
         settle(tab)
         tab.wait_for_load_state("networkidle")
-        tab.wait_for_function("document.getAnimations().length === 0")
+        tab.wait_for_function("document.getAnimations().length === 0")  # until then, something may still go wrong
         # Taken before axe runs, which causes problems of its own.
         problems = list(opened.problems)
         found = [] if way == "file" else barriers(tab, {"exclude": [[DRAWINGS]]})
