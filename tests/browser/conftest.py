@@ -126,9 +126,10 @@ def served(serve, tmp_path_factory):
 
 
 @pytest.fixture
-def published(served, new_tab):
+def published(served, page):
     """A function that publishes one explorable on a page of its own, opens it, and gives the explorable."""
-    return lambda widget: visit(new_tab(), served(widget)).locator("section.sae-explorable")
+    # No new_tab: to read pixels often, as these tests do, is something that the browser warns of.
+    return lambda widget: visit(page("about:blank").page, served(widget)).locator("section.sae-explorable")
 
 
 @pytest.fixture
