@@ -15,6 +15,8 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SAID = ("words", "above", "below", "show")  # what a claim says; its name and value are what is measured
@@ -125,6 +127,12 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "claim":
             yield node
+
+
+def code_of(notebook: str | PathLike[str]) -> str:
+    """The code of a notebook's cells, one below the other: a text of Python, as `written` and `key` take it."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def written(source: str) -> list[Claim]:

@@ -109,73 +109,66 @@ def keep_underscores(app, exception):
         (Path(app.outdir) / ".nojekyll").touch()
 
 
-STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
-
-
-def rewrite_states(app, change):
-    """Put in the place of each page's widget state what `change` makes of it, a function of the page's path and of the state
-    that gives the tags that are to stand before it."""
-    for page in Path(app.outdir).rglob("*.html"):
-
-        def changed(found):
-            saved = json.loads(found[2])
-            before = json.dumps(saved)
-            tags = change(page, saved)
-            # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
-            after = json.dumps(saved)
-            return found[0] if after == before else tags + found[1] + after.replace("</", r"<\/") + found[3]
-
-        html = page.read_text(encoding="utf-8")
-        if (new := STATE.sub(changed, html)) != html:
-            page.write_text(new, encoding="utf-8")
-
-
-def share_code(app, exception):
+def share_code(saved: dict) -> None:
     """Let each text of code stand in a page once, however many widgets it drives, and beside the others, where the page's
     compression finds what they have in common. In the widgets' states its number among them takes its place."""
-
-    def shared(page, saved):
-        states = [model["state"] for model in saved["state"].values() if "_esm" in model["state"]]
-        if "code" in saved or not states:
-            return ""
+    states = [model["state"] for model in saved["state"].values() if "_esm" in model["state"]]
+    if states and "code" not in saved:
         saved["code"] = sorted({state[name] for state in states for name in ("_esm", "_css") if name in state}, key=len)
         for state in states:
             state.update({name: saved["code"].index(state[name]) for name in ("_esm", "_css") if name in state})
-        return ""
-
-    if exception is None:
-        rewrite_states(app, shared)
 
 
 LARGE = 100_000  # letters of base64: less would not be worth a request of its own
 
 
-def move_buffers(app, exception):
-    """Let a page's large buffers stand in scripts of their own, so that its text is there before they are.
+def move_buffers(saved: dict) -> dict[str, str]:
+    """Take a page's large buffers out of its widget state; gives them by the names of the files that they are to stand in.
 
-    Scripts, because a page on file:// may fetch nothing; named after what they hold, so that a new build is never met with
-    what a browser has kept of the last one. The page's widget host waits for them before it mounts what needs them.
+    So the page's text is there before they are: its widget host waits for them before it mounts what needs them. The files are
+    named after what they hold, so that a new build is never met with what a browser has kept of the last one.
     """
-    folder = Path(app.outdir) / "_static" / "data"
+    moved = {}
+    for buffer in [buffer for model in saved["state"].values() for buffer in model.get("buffers", ())]:
+        if len(buffer.get("data", "")) > LARGE:
+            data = buffer.pop("data")
+            buffer["file"] = hashlib.sha256(data.encode()).hexdigest()[:16]
+            moved[buffer["file"]] = data
+    return moved
 
-    def moved(page, saved):
-        tags = []
-        for buffer in [buffer for model in saved["state"].values() for buffer in model.get("buffers", ())]:
-            if len(buffer.get("data", "")) > LARGE:
-                data = buffer.pop("data")
-                file = buffer["file"] = hashlib.sha256(data.encode()).hexdigest()[:16]
+
+STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
+
+
+def rewrite_pages(app, exception):
+    """Once through all pages: in the state of its widgets, code is shared and large buffers move to files of their own."""
+    if exception is not None:
+        return
+    folder, needed = Path(app.outdir) / "_static" / "data", set()
+    for page in Path(app.outdir).rglob("*.html"):
+
+        def changed(found):
+            saved = json.loads(found[2])
+            before = json.dumps(saved)
+            share_code(saved)
+            tags = []
+            for file, data in move_buffers(saved).items():
+                # Scripts, because a page on file:// may fetch nothing.
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / f"{file}.js").write_text(f'(window.saelibBuffers ??= {{}})["{file}"] = "{data}";\n', encoding="utf-8")
                 address = Path(os.path.relpath(folder, page.parent)).as_posix()
                 tags.append(f'<script async fetchpriority="low" data-buffer="{file}" src="{address}/{file}.js"></script>\n')
-        return "".join(dict.fromkeys(tags))
+            # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
+            after = json.dumps(saved)
+            return found[0] if after == before else "".join(tags) + found[1] + after.replace("</", r"<\/") + found[3]
 
-    if exception is None:
-        rewrite_states(app, moved)
-        pages = "".join(page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html"))
-        for file in folder.glob("*.js"):
-            if f'data-buffer="{file.stem}"' not in pages:
-                file.unlink()
+        html = page.read_text(encoding="utf-8")
+        if (new := STATE.sub(changed, html)) != html:
+            page.write_text(new, encoding="utf-8")
+        needed.update(re.findall('data-buffer="([^"]+)"', new))
+    for file in folder.glob("*.js"):
+        if file.stem not in needed:
+            file.unlink()
 
 
 def drop_old_caches(app, exception):
@@ -193,7 +186,6 @@ def setup(app):
     app.connect("config-inited", set_keys)
     app.connect("build-finished", make_light)
     app.connect("build-finished", keep_underscores)
-    app.connect("build-finished", share_code)
-    app.connect("build-finished", move_buffers)
+    app.connect("build-finished", rewrite_pages)
     app.connect("build-finished", drop_old_caches)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

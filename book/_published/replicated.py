@@ -14,7 +14,7 @@ import nbformat
 import yaml
 from docutils import nodes
 from executed import claims_here, results
-from saelib.claims import Claim, written
+from saelib.claims import Claim, code_of, written
 from saelib.widgets.quiz.table_of_contents import toc_files
 from sphinx.errors import ConfigError
 from sphinx.transforms import SphinxTransform
@@ -69,10 +69,9 @@ def read_claims(root: Path, config) -> dict[str, Replicated]:
     """All claims of the book by name, in the order of the chapters' files and of the text in them."""
     found, runs = {}, results(root)
     for notebook in in_order(root):
-        code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
         here, values = claims_here(config, notebook), runs.get(notebook.stem, {"values": {}})["values"]
         try:
-            claims = written(code)
+            claims = written(code_of(notebook))
         except ValueError as error:
             raise ConfigError(f"{notebook.name}: {error}") from error
         for claim in claims:

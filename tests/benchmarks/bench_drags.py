@@ -10,13 +10,10 @@ import statistics
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS / "browser"))
 
 import chromium  # noqa: E402
-from conftest import ARGUMENTS  # noqa: E402
 from pages import CHAPTERS, settle  # noqa: E402
 
 BOOK = TESTS.parent / "_build" / "html"
@@ -33,8 +30,7 @@ DRAG = """section => [...section.querySelectorAll("input[type=range]")].flatMap(
 
 
 def main() -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=ARGUMENTS)
+    with chromium.launched() as browser:
         for chapter in CHAPTERS:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto((BOOK / f"{chapter}.html").as_uri())

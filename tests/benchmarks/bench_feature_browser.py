@@ -9,24 +9,19 @@ measured from the event until the page is laid out anew, from within the page, s
 browser is not in it.
 """
 
-import functools
-import http.server
 import statistics
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from types import SimpleNamespace
-
-from playwright.sync_api import sync_playwright
 
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / "browser"), str(TESTS.parent / "book" / "_published")]
 
 import chromium  # noqa: E402
 import published  # noqa: E402
-from conftest import ARGUMENTS, QuietHandler  # noqa: E402
 from made_cards import cards  # noqa: E402
+from pages import serving  # noqa: E402
 from saelib.widgets import FeatureBrowser, save_html  # noqa: E402
 
 COUNT, TIMES = 1024, 9
@@ -61,13 +56,10 @@ def main() -> None:
         folder = Path(name)
         widget = FeatureBrowser(cards(COUNT))
         page = save_html(widget, folder / "page.html")
-        published.move_buffers(SimpleNamespace(outdir=folder), None)
+        published.rewrite_pages(SimpleNamespace(outdir=folder), None)
         save_html(widget, folder / "own.html")  # which stays one file
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=name))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        http_page = f"http://127.0.0.1:{server.server_port}/page.html"
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium.find(), args=[*ARGUMENTS, "--no-sandbox"])
+        with serving(folder) as address, chromium.launched() as browser:
+            http_page = f"{address}/page.html"
             addresses = {"http": http_page, "disk": page.as_uri(), "one file": (folder / "own.html").as_uri()}
             chapters = {path: Path(path).resolve().as_uri() for path in sys.argv[1:]}
             for what, address in {**addresses, **chapters}.items():
@@ -85,8 +77,6 @@ def main() -> None:
                 tell(f"a search {what}", tab.evaluate(SEARCH, 5 * QUERIES))
                 tab.evaluate(SEARCH, [""])
                 tell(f"the next feature {what}", tab.evaluate(STEP, ["Home", *40 * ["ArrowDown"], "End", *40 * ["PageUp"]]))
-            browser.close()
-        server.shutdown()
 
 
 if __name__ == "__main__":

@@ -17,14 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS / "browser"))
+sys.path[:0] = [str(TESTS / "browser"), str(TESTS.parent / "book" / "_published")]
 
 import chromium  # noqa: E402
 import small_book  # noqa: E402
-from conftest import ARGUMENTS  # noqa: E402
 
 QUESTIONS = 30
 LIMIT = 200  # milliseconds
@@ -142,13 +139,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="runs of each case (default 20)")
     arguments = parser.parse_args()
     asked, answers = questions()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium.launched() as browser:
         root = Path(folder)
         # The questions stand in the first chapter, and so again in the review on the last one's page.
         small_book.write_sources(root, {"intro": asked, "quiz": [small_book.single("quiz-one")]})
         small_book.publish(root, root / "site")
-        arguments_ = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=arguments_)
         cases = {
             "quiz, new reader": ("intro", WATCH),
             "quiz, answers kept": ("intro", keep(answers) + WATCH),
@@ -169,7 +164,6 @@ def main() -> None:
             "ms_from_parsed": {case: summary([run["parsed"] for run in runs[1:]]) for case, runs in times.items()},
             "ms_from_DOMContentLoaded": {case: summary([run["loaded"] for run in runs[1:]]) for case, runs in times.items()},
         }
-        browser.close()
     arguments.file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for start in ("parsed", "DOMContentLoaded"):
         for case, figures in result[f"ms_from_{start}"].items():

@@ -1,7 +1,7 @@
-"""Finds a Chrome or Chromium for the browser tests, or gets one.
+"""Finds a Chrome or Chromium for the browser tests, or gets one, and starts it.
 
 `python tests/browser/chromium.py` prints the path of the one that is there; if there is none, it gets one and prints
-that. It exits with a message that says what to install if it can't. `find()` only looks.
+that. It exits with a message that says what to install if it can't. `find()` only looks, and `launched()` starts what it found.
 """
 
 import functools
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
@@ -24,6 +25,17 @@ MANAGERS = {
     "apk": [["apk", "add", "chromium"]],
 }
 MINUTES = 5
+HERE = ("127.0.0.1", "localhost")
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No other host can be reached, whatever asks: what a page gets, it got from the book.
+    "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in HERE),
+]
 MISSING = """\
 The browser tests need Chrome or Chromium, and none was found. Any of these helps:
   - install the package chromium (or Google Chrome) with your system's package manager;
@@ -61,6 +73,20 @@ def find() -> str:
         if path and Path(path).exists() and starts(path):
             return path
     raise FileNotFoundError(MISSING)
+
+
+@contextmanager
+def launched():
+    """The browser, running."""
+    path = find()  # which may start Playwright for itself: it can't be started twice at a time
+    from playwright.sync_api import sync_playwright
+
+    # Chromium refuses to start its sandbox as root.
+    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
 
 
 def run(command: list[str]) -> bool:

@@ -1,34 +1,23 @@
 """What the browser tests share: a real Chromium, the built book, and a record of what went wrong in a page."""
 
-import functools
-import http.server
+import contextlib
 import json
-import os
 import re
-import threading
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import chromium
 import pytest
-from pages import settle
-from playwright.sync_api import Page, sync_playwright
+import saelib
+import small_book
+from explorables import write_page
+from pages import in_script, serving, visit
+from playwright.sync_api import Page
 from quizzes import PAGE
 from saelib.widgets.quiz import Quiz
 
-HERE = ("127.0.0.1", "localhost")
-ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # No other host can be reached, whatever asks: what a page gets, it got from the book.
-    "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(f"EXCLUDE {host}" for host in HERE),
-]
-
+pytest.register_assert_rewrite("promises")  # so that these say why they fail, as any test does
 
 class Opened(NamedTuple):
     """A page and what was noticed in it since it was opened."""
@@ -40,13 +29,8 @@ class Opened(NamedTuple):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = chromium.find()
-    # Chromium refuses to start its sandbox as root.
-    arguments = ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -58,32 +42,11 @@ def site() -> Path:
     return site
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def end_headers(self):
-        # A page that a test writes anew within the same second would count as unchanged, and the browser show the old one.
-        self.send_header("Cache-Control", "no-store")
-        super().end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="session")
 def serve():
     """A function that serves a folder and gives its address, without a slash at the end."""
-    servers = []
-
-    def serve(folder: Path) -> str:
-        handler = functools.partial(QuietHandler, directory=str(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with contextlib.ExitStack() as servers:
+        yield lambda folder: servers.enter_context(serving(folder))
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +67,7 @@ def page(browser):
 
         def note_request(request):
             address = urlsplit(request.url)
-            if address.hostname and address.hostname not in HERE:
+            if address.hostname and address.hostname not in chromium.HERE:
                 opened.foreign.append(request.url)
 
         def note_message(message):
@@ -123,18 +86,65 @@ def page(browser):
 
 
 @pytest.fixture
-def explorables(page, address):
-    """A function that opens the page in a fresh profile and gives it and its explorables. The tests say by a fixture
-    of theirs, `address`, where the page stands."""
+def new_tab(page):
+    """A function that gives an empty tab of a fresh profile, or with `within` another one beside a tab; `script` runs before the
+    scripts of what is opened in it. When the test ends, nothing may have gone wrong in any of them."""
     opened = []
 
-    def open_page(hash="", **options):
-        opened.append(page(f"{address}{hash}", **options))
-        settle(opened[-1].page)
-        return opened[-1].page, opened[-1].page.locator("section.sae-explorable").all()
+    def new_tab(*, within=None, script="", **options) -> Page:
+        if within:
+            tab = within.context.new_page()
+        else:
+            opened.append(page("about:blank", **options))
+            tab = opened[-1].page
+        if script:
+            tab.add_init_script(script)
+        return tab
 
-    yield open_page
+    yield new_tab
     assert [one.problems + one.foreign for one in opened] == [[]] * len(opened)
+
+
+# Explorables.
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return saelib.data.digits()
+
+
+@pytest.fixture(scope="session")
+def served(serve, tmp_path_factory):
+    """A function that puts explorables on a page of their own, one below the other, and gives its address."""
+
+    def served(*views) -> str:
+        folder = tmp_path_factory.mktemp("explorables")
+        write_page(folder, views)
+        return f"{serve(folder)}/page.html"
+
+    return served
+
+
+@pytest.fixture
+def published(served, page):
+    """A function that publishes one explorable on a page of its own, opens it, and gives the explorable."""
+    # No new_tab: to read pixels often, as these tests do, is something that the browser warns of.
+    return lambda widget: visit(page("about:blank").page, served(widget)).locator("section.sae-explorable")
+
+
+@pytest.fixture
+def explorables(new_tab, address):
+    """A function that opens the page in a fresh profile and gives it and its explorables. The tests say by a fixture
+    of theirs, `address`, where the page stands."""
+
+    def open_page(hash="", **options):
+        tab = visit(new_tab(**options), f"{address}{hash}")
+        return tab, tab.locator("section.sae-explorable").all()
+
+    return open_page
+
+
+# Quizzes.
 
 
 @pytest.fixture(scope="session")
@@ -145,36 +155,59 @@ def quiz_folder(tmp_path_factory, serve):
 
 
 @pytest.fixture
-def quiz_page(quiz_folder, page):
+def quiz_page(quiz_folder, new_tab):
     """A function that publishes a quiz and opens it: quiz_page(questions, answers=..., ...) -> the browser's page.
 
-    `script` runs before the page's own; `published=False` is a live notebook; `within` opens another tab beside a page.
+    `published=False` is a live notebook; other options are those of new_tab.
     """
 
-    def publish(questions, *, answers=None, script=None, published=True, within=None, **options):
+    def publish(questions, *, answers=None, published=True, **options):
         quiz = questions if isinstance(questions, Quiz) else Quiz(questions)
         quiz.answers = answers or {}
         state = quiz.get_state(["_esm", "questions", "answers", "title", "name", "score", "total"])
         replacements = {
             "HOST": 'data-widget-host="ready"' if published else "",
             "STYLE": quiz._css,
-            # A question may hold "</script>"; JSON can write "<" in another way.
-            "STATE": json.dumps(state).replace("<", "\\u003c"),
+            "STATE": in_script(state),
         }
         html = re.sub("HOST|STYLE|STATE", lambda found: replacements[found[0]], PAGE)
         path, address = quiz_folder
         (path / "quiz.html").write_text(html, encoding="utf-8")
-        if within:
-            tab = within.context.new_page()
-        else:
-            opened = page("about:blank", **options)
-            tab, problems[:] = opened.page, [opened.problems]
-        if script:
-            tab.add_init_script(script)
+        tab = new_tab(**options)
         tab.goto(f"{address}/quiz.html")
         tab.wait_for_selector("html[data-ready]")
         return tab
 
-    problems = []
-    yield publish
-    assert problems in ([], [[]])  # console errors and warnings
+    return publish
+
+
+# The small book.
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory, serve):
+    """The folder of the small book's pages, and the address that it is served at."""
+    root = tmp_path_factory.mktemp("book")
+    small_book.write_sources(root)
+    small_book.publish(root, root / "site")
+    return root / "site", serve(root / "site")
+
+
+@pytest.fixture
+def open_page(book, new_tab):
+    """A function that opens a chapter of the small book in a browser that keeps the texts in `keeping`, by the questions' names;
+    other options are those of new_tab. When the test ends, none of the pages may have said anything in the console."""
+    said = []
+
+    def open_page(name="intro", *, keeping=None, hash="", files=False, script="", **options):
+        folder, address = book
+        place = f"{folder.as_uri().removeprefix('file://')}/" if files else "/"
+        names = {small_book.kept_as(name, place): text for name, text in (keeping or {}).items()}
+        keep = f"for (const [key, text] of Object.entries({json.dumps(names)})) localStorage.setItem(key, text);"
+        once = f"if (!sessionStorage.seen) {{ sessionStorage.seen = 1; {keep} }}" if names else ""
+        tab = new_tab(script=f"{once} {script}", **options)
+        tab.on("console", lambda message: said.append(message.text))
+        return visit(tab, f"{folder.as_uri() if files else address}/book/{name}.html{hash}")
+
+    yield open_page
+    assert said == []

@@ -1,10 +1,14 @@
-"""The pages of the built book: which there are, what stands in their files, and when one has settled in a browser."""
+"""The pages of the built book: which there are, what stands in their files, how one is served, and when it has settled in a browser."""
 
 import functools
+import http.server
 import json
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page
 
@@ -20,6 +24,12 @@ def _files(toc):
             yield from _files(entry)
 
 
+WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
+# How heavily what axe finds weighs on readers.
+SERIOUS = ("serious", "critical")
+ANY = (None, "minor", "moderate", *SERIOUS)
+
 # The chapters in the reader's order, such as "book/intro", and all pages, such as "book/intro.html". The glossary and the
 # bibliography are pages that run nothing and ask nothing.
 _LISTED = list(_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))))
@@ -28,9 +38,17 @@ PAGES = [f"{name}.html" for name in _LISTED] + ["genindex.html", "search.html", 
 
 VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'  # where a widget is to stand
 STATES = 'script[type="application/vnd.jupyter.widget-state+json"]'  # the models of all widgets of a page
-
-
 BUFFERS = "script[data-buffer]"  # the data of its widgets that stands in files of its own
+
+
+def in_script(value) -> str:
+    """As JSON that may stand in a script of a page: no "</script>" in it ends that."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def view(model: str) -> str:
+    """What stands in a page where that model of its widgets' state is to be shown."""
+    return f'<script type="application/vnd.jupyter.widget-view+json">{in_script({"model_id": model})}</script>'
 
 
 @functools.cache
@@ -53,6 +71,26 @@ def widgets(path: Path) -> list[dict]:
     return [model["state"] for model in models if model["model_module"] == "anywidget"]
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        # A page that a test writes anew within the same second would count as unchanged, and the browser show the old one.
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def serving(folder: Path):
+    """The address that the folder is served at meanwhile, without a slash at the end."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 def settle(tab: Page) -> None:
     """Wait until the page has done what it does by itself: gone where it sends the reader, mounted, typeset, drawn."""
     if tab.url.endswith("/index.html"):
@@ -67,15 +105,50 @@ def hash_of(tab: Page) -> str:
     return tab.evaluate("() => { dispatchEvent(new PageTransitionEvent('pagehide')); return location.hash; }")
 
 
+def visit(tab: Page, address: str) -> Page:
+    """Go there and wait until the page has settled."""
+    tab.goto(address)
+    settle(tab)
+    return tab
+
+
+def reload(tab: Page) -> None:
+    tab.reload()
+    settle(tab)
+
+
+def fits(tab: Page) -> bool:
+    """Whether nobody has to scroll sideways."""
+    return tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def barriers(tab: Page, within: str | dict | None = None, impacts=SERIOUS) -> list[tuple[str, list[str]]]:
+    """What axe finds in readers' way, on the page or in a part of it: the rules that are broken, and where."""
+    # Colours on their way from one state to the next have contrasts that nobody sees.
+    tab.wait_for_function("document.getAnimations().length === 0")
+    found = Axe().run(tab, within).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in impacts]
+
+
+class Finger:
+    """A finger that can drag: Playwright's own only taps."""
+
+    def __init__(self, tab: Page):
+        session = tab.context.new_cdp_session(tab)
+
+        def touch(kind, *points):
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+        self.down = lambda x, y: touch("touchStart", (x, y))
+        self.move = lambda x, y: touch("touchMove", (x, y))
+        self.up = lambda: touch("touchEnd")
+        self.tap = tab.touchscreen.tap
+
+
 def touch(tab: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A finger put down, moved in steps and lifted, until the page it may have flicked stands still. Playwright's own only taps."""
-    wire = tab.context.new_cdp_session(tab)
-    for step in range(11):
-        x, y = (a + (b - a) * step / 10 for a, b in zip(start, end, strict=True))
-        kind = "touchMove" if step else "touchStart"
-        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    # A page that glides on would take the next touch for the one that stops it, and move what that one is to hit.
-    tab.evaluate("""async () => {
-      for (let [at, same] = [NaN, 0]; same < 10; [at, same] = [scrollY, scrollY === at ? same + 1 : 0]) await new Promise(requestAnimationFrame);
-    }""")
+    """A finger put down, moved in steps and lifted, which may flick the page."""
+    finger = Finger(tab)
+    finger.down(*start)
+    for step in range(1, 11):
+        finger.move(*(a + (b - a) * step / 10 for a, b in zip(start, end, strict=True)))
+    finger.up()

@@ -32,6 +32,12 @@ PAGE = """<!doctype html>
   };
   window.show().then(() => { document.documentElement.dataset.ready = ""; });
 </script></html>"""
+# Scripts that keep a page from keeping anything, in the ways that browsers do.
+NO_STORAGE = {
+    "denied": "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError'); } })",
+    "absent": "Object.defineProperty(window, 'localStorage', { value: null })",
+    "full": "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }",
+}
 
 
 def question(tab, prompt):
@@ -57,3 +63,9 @@ def score(tab):
 def reload(tab):
     tab.reload()
     tab.wait_for_selector("html[data-ready]")
+
+
+def elements(tab) -> set[str]:
+    """The kinds of elements that the quiz is made of, less those that every quiz may have."""
+    found = set(tab.evaluate("[...document.querySelectorAll('#views *')].map((e) => e.localName)"))
+    return found - {"div", "section", "p", "span", "fieldset", "legend", "label", "input", "button", "a", "code", "em", "strong"}

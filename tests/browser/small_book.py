@@ -1,22 +1,18 @@
 """A book of three chapters with questions, published by hand: what the tests of the review and of the sidebar open."""
 
-import json
 import shutil
-import sys
 from pathlib import Path
 
 import nbformat
 import yaml
+from pages import ROOT, in_script, view
+from published import write_index
 from saelib.widgets import Quiz, Review
 from saelib.widgets.quiz.review import read_chapters
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book" / "_published"))
-
-from published import write_index  # noqa: E402
-
 STATIC = [ROOT / "book" / "_published" / "static", ROOT / "saelib" / "widgets" / "host"]
 TITLE = "A small book"
+RIGHT, WRONG = '{"answer":"This","right":true}', '{"answer":"That","right":false}'  # as a browser keeps them
 TITLES = {"intro": "Few bricks", "autoencoders": "Autoencoders: two friends", "quiz": "Test yourself"}
 
 
@@ -47,6 +43,7 @@ GUESS = {
     "too_high": SIDE,
     "anchor": "#guess",
 }
+VALUE = 0.4  # what is to be guessed
 QUESTIONS = {
     "intro": [single("intro-one", anchor="#one"), single("intro-two")],
     "autoencoders": [
@@ -76,6 +73,14 @@ def kept_as(name: str, place="/") -> str:
     return f"saelib.quiz.{TITLE} {place}.{name}"
 
 
+def answer(within, name: str, option: str):
+    """Choose an answer to a question of this book, on its page or in a part of it, and check it. Gives what is said to it."""
+    group = within.get_by_role("group", name=f"What of {name}?", exact=True)
+    group.get_by_label(option, exact=True).check()
+    group.get_by_role("button", name="Check", exact=True).click()
+    return group.get_by_role("status")
+
+
 def write_sources(root: Path, questions=QUESTIONS) -> None:
     """The chapters, their questions and the table of contents, as they are written."""
     (root / "book").mkdir(parents=True, exist_ok=True)
@@ -89,7 +94,7 @@ def write_sources(root: Path, questions=QUESTIONS) -> None:
         nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "book" / f"{name}.ipynb")
 
 
-def publish(root: Path, site: Path, values=None) -> None:
+def publish(root: Path, site: Path) -> None:
     """The pages, as the book's build would make them: a quiz in each, and in the chapter quiz the review."""
     (site / "book").mkdir(parents=True, exist_ok=True)
     for folder in STATIC:
@@ -98,8 +103,8 @@ def publish(root: Path, site: Path, values=None) -> None:
     write_index(site / "_static" / "progress-index.js", title, chapters)
     for chapter in chapters:
         name = chapter["name"]
-        given = {key: value for key, value in (values or {}).items() if key in [question["id"] for question in chapter["questions"]]}
-        widgets = [Quiz(root / "book" / f"{name}.quiz.yml", values=given)]
+        values = {question["id"]: VALUE for question in chapter["questions"] if question["id"] == GUESS["id"]}
+        widgets = [Quiz(root / "book" / f"{name}.quiz.yml", values=values)]
         if name == "quiz":
             widgets.append(Review(root / "book"))
         models = {
@@ -110,13 +115,11 @@ def publish(root: Path, site: Path, values=None) -> None:
             }
             for number, widget in enumerate(widgets)
         }
-        view = '<script type="application/vnd.jupyter.widget-view+json">{{"model_id": "{}"}}</script>'.format
         link = '<li><a class="reference internal" href="{}">{}</a></li>'.format
         page = PAGE.format(
             title=chapter["title"],
             links="".join(link("#" if other["name"] == name else f"{other['name']}.html", other["title"]) for other in chapters),
             views="".join(map(view, models)),
-            # A question may hold "</script>"; JSON can write "<" in another way.
-            state=json.dumps({"state": models}).replace("<", "\\u003c"),
+            state=in_script({"state": models}),
         )
         (site / "book" / f"{name}.html").write_text(page, encoding="utf-8")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from quizzes import check, kept, question, reload, score, status
+from quizzes import check, kept, question, reload, status
 from saelib.widgets.quiz import Quiz
 from test_predict_and_words import PREDICT, WORDS
 from test_question_kinds import BLANK, FRIENDS, ITEMS, STEPS, arrow, field, into_order, match, order

@@ -5,25 +5,14 @@ import re
 
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
+from explorables import number, readout
 from made_cards import cards, cards_and_codes
-from pages import ROOT, hash_of, settle, touch
+from pages import ANY, PHONE, ROOT, WIDE, barriers, fits, hash_of, touch, visit
 from playwright.sync_api import expect
+from promises import *  # noqa: F403
 from saelib.interpret import FALSE_ALARM, MISSED, example_places, similar_features, strongest_at
 from saelib.widgets import FeatureBrowser, Superposition, save_html
-from test_explorables import (
-    published,
-    readout,
-    test_a_screen_reader_is_told_once_when_the_reader_pauses,
-    test_every_control_is_reached_by_tab_and_changes_the_picture,
-    test_what_can_be_dragged_or_chosen_changes_the_picture,
-)
-from test_new_explorables import PHONE, WIDE
 
-__all__ = [
-    "published", "test_a_screen_reader_is_told_once_when_the_reader_pauses",
-    "test_every_control_is_reached_by_tab_and_changes_the_picture", "test_what_can_be_dragged_or_chosen_changes_the_picture",
-]  # fmt: skip
 COUNT = 150
 # Of each token of each example: the text, the shade as the style says it, the colour that comes of it, and its words.
 TOKENS = """all => all.map((text) => [...text.children].map((token) => [
@@ -292,7 +281,7 @@ def test_a_link_opens_its_feature(made, browser_of):
     assert readout(explorable).startswith("1 of")
 
 
-def test_a_link_leads_to_the_card_from_either_side_where_a_page_is_long(explorables, page, address):
+def test_a_link_leads_to_the_card_from_either_side_where_a_page_is_long(explorables):
     tab, (explorable,) = explorables(viewport={"width": 800, "height": 600})
     tab.evaluate(
         "() => { for (const put of ['prepend', 'append'])"
@@ -479,8 +468,8 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
     assert [margin.split("\n")[-1] for margin in margins[3:6]] == ["8th tenth", "6th tenth", "4th tenth"]
 
     pushes = [*card.promoted, *card.suppressed]
-    numbers = [float(text.replace("−", "-")) for text in sheet.locator(".sae-pushes .sae-number").all_text_contents()]
-    assert numbers == pytest.approx([change for _, change in pushes], abs=0.0051)
+    numbers = sheet.locator(".sae-pushes .sae-number").all_text_contents()
+    assert list(map(number, numbers)) == pytest.approx([change for _, change in pushes], abs=0.0051)
     shown = sheet.locator(".sae-push").evaluate_all("all => all.map((bar) => Number(bar.style.getPropertyValue('--share')))")
     assert shown == pytest.approx([abs(change) / max(abs(change) for _, change in pushes) for _, change in pushes], abs=1e-3)
     assert sheet.locator(".sae-taken").count() == len(card.suppressed)
@@ -595,16 +584,12 @@ def whole_address(whole, serve, tmp_path_factory):
 
 
 @pytest.fixture
-def opened_whole(page, whole_address):
-    shown = []
-
+def opened_whole(new_tab, whole_address):
     def open_page(hash="", **options):
-        shown.append(page(f"{whole_address}{hash}", **options))
-        settle(shown[-1].page)
-        return shown[-1].page, shown[-1].page.locator("section.sae-explorable")
+        tab = visit(new_tab(**options), f"{whole_address}{hash}")
+        return tab, tab.locator("section.sae-explorable")
 
-    yield open_page
-    assert [one.problems + one.foreign for one in shown] == [[]] * len(shown)
+    return open_page
 
 
 def test_a_label_below_the_bar_is_shown_and_found_as_a_weak_one(whole, opened_whole):
@@ -713,18 +698,13 @@ def test_a_wide_page_has_two_columns_in_a_card(opened_whole):
 
 
 @pytest.mark.parametrize("options", [WIDE, PHONE, {**PHONE, "color_scheme": "light"}, {**WIDE, "color_scheme": "dark"}])
-def test_it_fits_the_window_and_bars_nobody(page, address, options):
-    opened = page(address, **options)
-    tab = opened.page
-    settle(tab)
+def test_it_fits_the_window_and_bars_nobody(explorables, options):
+    tab, _ = explorables(**options)
     assert tab.evaluate("document.documentElement.dataset.theme") == options["color_scheme"]
     for query in ("", "docstring", "zzz"):
         tab.get_by_role("searchbox").fill(query)
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        tab.wait_for_function("document.getAnimations().length === 0")
-        found = Axe().run(tab).response["violations"]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
-    assert opened.problems == [] and opened.foreign == []
+        assert fits(tab)
+        assert barriers(tab, impacts=ANY) == []
 
 
 def test_nothing_moves_by_itself_and_print_shows_the_card_without_the_list(browser_of):
@@ -736,20 +716,17 @@ def test_nothing_moves_by_itself_and_print_shows_the_card_without_the_list(brows
     expect(explorable.locator(".sae-text").last).to_be_visible()
 
 
-def test_a_page_of_its_own_works_from_the_disk(page, widget, tmp_path):
-    for made, name in ((widget, "features.html"), (Superposition(), "planes.html")):
-        opened = page(save_html(made, tmp_path / name).as_uri() + "#feature=21")
-        settle(opened.page)
-        expect(opened.page.locator("section.sae-explorable")).to_be_visible()
-        assert opened.page.title() == made.title and opened.problems == [] and opened.foreign == []
-    assert "#21" in page((tmp_path / "features.html").as_uri() + "#feature=21").page.locator(".sae-readout").inner_text()
+def test_a_page_of_its_own_works_from_the_disk(new_tab, widget, tmp_path):
+    for made, name, words in ((widget, "features.html", "#21"), (Superposition(), "planes.html", "")):
+        tab = visit(new_tab(), save_html(made, tmp_path / name).as_uri() + "#feature=21")
+        expect(tab.locator("section.sae-explorable")).to_be_visible()
+        assert tab.title() == made.title and words in readout(tab)
 
 
 @pytest.mark.parametrize("options", [WIDE, PHONE])
-def test_the_room_that_is_kept_for_it_is_about_as_high_as_it_is(page, address, widget, options):
-    tab = page(address, **options).page
-    settle(tab)
-    height = tab.locator("section.sae-explorable").bounding_box()["height"]
+def test_the_room_that_is_kept_for_it_is_about_as_high_as_it_is(explorables, options):
+    tab, (explorable,) = explorables(**options)
+    height = explorable.bounding_box()["height"]
     tab.evaluate("document.querySelector('main').innerHTML = '<div data-widget-loading=\"FeatureBrowser\">Loading…</div>'")
     kept = tab.locator("[data-widget-loading]").bounding_box()["height"]
     assert 0.85 < kept / height < 1.15

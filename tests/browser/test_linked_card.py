@@ -6,26 +6,12 @@ import re
 import pytest
 import saelib
 import torch
-from pages import settle
+from explorables import CLOSE, labels, pixels, readout
+from pages import PHONE, WIDE
 from playwright.sync_api import expect
+from promises import *  # noqa: F403
+from promises import test_they_fit_the_window_and_bar_nobody  # noqa: F401
 from saelib.widgets import LinkedCard
-from test_explorables import (  # what every explorable promises is tried here on this one, on a page of its own
-    CLOSE,
-    digits,
-    pixels,
-    published,
-    readout,
-    test_a_screen_reader_is_told_once_when_the_reader_pauses,
-    test_every_control_is_reached_by_tab_and_changes_the_picture,
-    test_what_can_be_dragged_or_chosen_changes_the_picture,
-)
-from test_new_explorables import PHONE, WIDE, test_they_fit_the_window_and_bar_nobody, write_page
-
-__all__ = [
-    "digits", "published", "test_a_screen_reader_is_told_once_when_the_reader_pauses",
-    "test_every_control_is_reached_by_tab_and_changes_the_picture", "test_they_fit_the_window_and_bar_nobody",
-    "test_what_can_be_dragged_or_chosen_changes_the_picture",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +27,9 @@ def card(sae, digits):
 
 
 @pytest.fixture(scope="module")
-def address(card, serve, tmp_path_factory):
+def address(card, served):
     """Where a page with the card stands."""
-    folder = tmp_path_factory.mktemp("card")
-    write_page(folder, [card])
-    return f"{serve(folder)}/page.html"
+    return served(card)
 
 
 def bricks(explorable):
@@ -145,7 +129,7 @@ def test_a_bar_opens_the_digits_behind_it(published, sae, digits, card):
         own = codes[:, card.features[place]]
         ends, counts = edges(card, place), card.counts[place]
         names = [f"on at {low} to {high}: {sum(all_of) or 'no'} digit{'s' * (sum(all_of) != 1)}" for low, high, all_of in zip(ends, ends[1:], counts)]
-        assert bars(explorable).evaluate_all("all => all.map((input) => input.ariaLabel)") == names
+        assert labels(bars(explorable)) == names
         for bar, all_of in enumerate(counts):
             bars(explorable).nth(bar).check()
             assert opened(explorable) == bar
@@ -156,7 +140,7 @@ def test_a_bar_opens_the_digits_behind_it(published, sae, digits, card):
             strengths = [float(words) for words in slots.locator(".sae-name").all_inner_texts()]
             assert strengths == sorted(strengths)
             for picture, kind, strength in zip(
-                pixels(slots.locator("canvas")).view(-1, 64), slots.locator("canvas").evaluate_all("all => all.map((one) => one.ariaLabel)"), strengths
+                pixels(slots.locator("canvas")).view(-1, 64), labels(slots.locator("canvas")), strengths
             ):
                 number = (x - picture).abs().amax(dim=1).argmin()
                 assert (x[number] - picture).abs().max() < CLOSE and strength == pytest.approx(own[number].item(), abs=0.0051)
@@ -220,7 +204,7 @@ def test_how_strongly_it_is_on_for_a_drawn_digit_is_what_python_says(published, 
         picture = drawn(explorable)
         assert 3 < picture.sum() < 40
         wanted = sae.encode(picture[None]).detach()[0, card.features]
-        tiles = bricks(explorable).locator("xpath=..").locator(".sae-brick").evaluate_all("all => all.map((brick) => brick.ariaLabel)")
+        tiles = labels(bricks(explorable).locator("xpath=..").locator(".sae-brick"))
         assert tiles == [f"brick {one}, {f'on at {value:.2f}' if value > 0 else 'off'}" for one, value in zip(card.features, wanted.tolist())]
         for place in (wanted.argmax().item(), wanted.argmin().item(), 5):
             strength = wanted[place].item()
@@ -272,10 +256,8 @@ def test_the_arrow_keys_go_from_bar_to_bar(published, card):
 
 
 @pytest.mark.parametrize("options", [WIDE, {"viewport": {"width": 640, "height": 800}}, PHONE])
-def test_no_bar_moves_what_lies_below_and_all_letters_can_be_read(page, address, options):
-    tab = page(address, **options).page
-    settle(tab)
-    explorable = tab.locator("section.sae-explorable")
+def test_no_bar_moves_what_lies_below_and_all_letters_can_be_read(explorables, options):
+    _, (explorable,) = explorables(**options)
     places = set()
     for bar in range(bars(explorable).count()):
         bars(explorable).nth(bar).check(force=True)
@@ -287,12 +269,10 @@ def test_no_bar_moves_what_lies_below_and_all_letters_can_be_read(page, address,
     assert len(sizes) > 20 and min(sizes) >= 11
 
 
-def test_forced_colours_leave_the_open_bar_and_the_chosen_number_to_be_seen(page, address):
-    tab = page(address, forced_colors="active", **PHONE).page
-    settle(tab)
+def test_forced_colours_leave_the_open_bar_and_the_chosen_number_to_be_seen(explorables):
+    _, (explorable,) = explorables(forced_colors="active", **PHONE)
     colours = """input => { const face = input.nextElementSibling, name = face.querySelector(".sae-name");
         return [getComputedStyle(face).backgroundColor, name && getComputedStyle(name).color]; }"""
-    explorable = tab.locator("section.sae-explorable")
     grounds = [found.evaluate(colours) for found in bricks(explorable).all()]
     assert all(ground != words for ground, words in grounds) and grounds[0] != grounds[1]
     columns = [found.evaluate(colours)[0] for found in bars(explorable).all()]

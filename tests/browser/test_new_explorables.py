@@ -1,43 +1,20 @@
 """The dial, the switchboard and superposition: what all explorables promise, and their numbers against Python's."""
 
-import json
 import math
 import re
 
 import pytest
 import saelib
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from ipywidgets.embed import embed_data
-from pages import hash_of, settle
+from explorables import BUSY, CLOSE, FULL, labels, number, pixels, readout, shares
+from pages import hash_of
 from playwright.sync_api import expect
+from promises import *  # noqa: F403
+from promises import test_they_fit_the_window_and_bar_nobody  # noqa: F401
 from saelib.widgets import Dial, Superposition, Switchboard
 from saelib.widgets.base import javascript
-from test_explorables import (  # what every explorable promises is tried here on these three, on a page of their own
-    CLOSE,
-    FULL,
-    HOST,
-    digits,
-    pixels,
-    published,
-    readout,
-    shares,
-    test_a_screen_reader_is_told_once_when_the_reader_pauses,
-    test_every_control_is_reached_by_tab_and_changes_the_picture,
-    test_what_can_be_dragged_or_chosen_changes_the_picture,
-)
 
-__all__ = [
-    "digits", "published", "test_a_screen_reader_is_told_once_when_the_reader_pauses",
-    "test_every_control_is_reached_by_tab_and_changes_the_picture", "test_what_can_be_dragged_or_chosen_changes_the_picture",
-]  # fmt: skip
 SIZE, KS = 40, (1, 3, 12)
-BUSY = "[aria-busy=true]"
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><link rel="icon" href="data:,">
-<meta name="viewport" content="width=device-width"><script defer src="widget-host.js"></script>
-<script>if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.dataset.theme = "dark";</script>
-<style>body { margin: 0 auto; padding: 8px; max-width: 744px; background: #fff; } html[data-theme=dark] body { background: #121212; }</style>
-<main><h1 style="color: #888">t</h1>VIEWS</main><script type="application/vnd.jupyter.widget-state+json">STATE</script></html>"""
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +27,10 @@ def saes(digits):
     return found
 
 
-def write_page(folder, views) -> None:
-    """A page with these explorables one below the other, page.html in this folder, and the host script that mounts them."""
-    data = embed_data(views=views, drop_defaults=False)
-    view = '<script type="application/vnd.jupyter.widget-view+json">{}</script>'.format
-    state = json.dumps(data["manager_state"]).replace("<", "\\u003c")
-    page = PAGE.replace("VIEWS", "".join(view(json.dumps(spec)) for spec in data["view_specs"])).replace("STATE", state)
-    (folder / "page.html").write_text(page, encoding="utf-8")
-    (folder / "widget-host.js").write_text(HOST.read_text(encoding="utf-8"), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
-def address(saes, digits, serve, tmp_path_factory):
+def address(saes, digits, served):
     """Where a page with all three stands."""
-    folder = tmp_path_factory.mktemp("three")
-    write_page(folder, [Dial(saes, digits[1], first=2), Switchboard(saes[3], digits[1], first=4), Superposition()])
-    return f"{serve(folder)}/page.html"
+    return served(Dial(saes, digits[1], first=2), Switchboard(saes[3], digits[1], first=4), Superposition())
 
 
 @pytest.fixture
@@ -78,26 +43,6 @@ def explorables(explorables):
         return tab, found
 
     return open_page
-
-
-WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
-PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
-
-
-@pytest.mark.parametrize("options", [WIDE, PHONE])
-def test_they_fit_the_window_and_bar_nobody(page, address, options):
-    opened = page(address, **options)
-    tab = opened.page
-    settle(tab)
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    # And so after a drag, too.
-    for slider in tab.locator("input[type=range]").all():
-        slider.fill(slider.get_attribute("max"))
-    expect(tab.locator(BUSY)).to_have_count(0)
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert opened.problems == []
-    found = Axe().run(tab).response["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in ("serious", "critical")] == []
 
 
 def test_the_address_brings_back_what_was_seen(explorables):
@@ -159,7 +104,7 @@ def test_the_dial_rebuilds_digits_and_nonsense_as_python_does(saes, digits, publ
             assert abs(nonsense_error - 100 * dict(widget.nonsense)[k]) < 0.51
             values, features = codes[0].topk(k)
             names = [f"brick {feature}, on at {value:.2f}" for feature, value in zip(features.tolist(), values.tolist()) if value > 0]
-            assert explorable.locator(".sae-pile .sae-brick").evaluate_all("all => all.map((brick) => brick.ariaLabel)") == names
+            assert labels(explorable.locator(".sae-pile .sae-brick")) == names
             assert slider.get_attribute("aria-valuetext") == f"{k} brick{'s' * (k > 1)}"
 
 
@@ -455,7 +400,7 @@ def test_superposition_shows_a_pentagon_before_it_is_touched(published):
 def test_superposition_says_what_each_feature_brings_back(published):
     explorable = published(Superposition())
     cells = explorable.locator(".sae-returned tr").evaluate_all("all => all.slice(1).map((row) => [...row.cells].slice(1).map((cell) => cell.textContent))")
-    table = torch.tensor([[float(text.replace("−", "-")) for text in row] for row in cells])
+    table = torch.tensor([list(map(number, row)) for row in cells])
     drawn = arrows(explorable)
     assert (table[:5] - drawn @ drawn.T).abs().max() < 0.06  # W'W, to the one decimal that is shown
     assert (table[5] + 0.25).abs().max() < 0.15  # the constants, all near minus a quarter
@@ -529,10 +474,8 @@ def test_superposition_rests_where_nobody_sees_it(published):
     expect(explorable.locator(BUSY)).to_have_count(0)
 
 
-def test_superposition_does_not_move_for_those_who_want_no_motion(page, address):
-    tab = page(address, reduced_motion="reduce").page
-    settle(tab)
-    explorable = tab.locator("section.sae-explorable").nth(2)
+def test_superposition_does_not_move_for_those_who_want_no_motion(explorables):
+    tab, (*_, explorable) = explorables(reduced_motion="reduce")
     before = arrows(explorable)
     explorable.get_by_role("slider", name="Sparsity").fill("0")
     tab.evaluate("new Promise((then) => setTimeout(then, 100))")

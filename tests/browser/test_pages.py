@@ -7,13 +7,11 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from pages import BUFFERS, PAGES, ROOT, VIEWS, parse, settle, widget_data, widget_states, widgets
+from pages import BUFFERS, PAGES, ROOT, VIEWS, barriers, parse, settle, widget_data, widget_states, widgets
 
 OURS = [ROOT / "book" / "_published" / "static", ROOT / "saelib" / "widgets" / "host"]
 # The drawing inside a figure is one picture with one text: some thousand marks that would cost axe seconds.
 DRAWINGS = "figure.sae-figure[role=img] > svg"
-SERIOUS = ("serious", "critical")
 # Each page is opened in each of these ways. axe is not run on file://, where browsers keep it from reading the styles.
 VISITS = {
     "http, wide, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
@@ -55,11 +53,10 @@ def visit(request, page, server, site, name) -> Visit:
         tab = opened.page
         settle(tab)
         tab.wait_for_load_state("networkidle")
-        # Colours on their way from one state to the next have contrasts that nobody sees.
-        tab.wait_for_function("document.getAnimations().length === 0")
+        tab.wait_for_function("document.getAnimations().length === 0")  # until then, something may still go wrong
         # Taken before axe runs, which causes problems of its own.
         problems = list(opened.problems)
-        found = [] if way == "file" else Axe().run(tab, {"exclude": [[DRAWINGS]]}).response["violations"]
+        found = [] if way == "file" else barriers(tab, {"exclude": [[DRAWINGS]]})
         visits[name, way] = Visit(
             problems=problems,
             foreign=opened.foreign,
@@ -67,7 +64,7 @@ def visit(request, page, server, site, name) -> Visit:
             mounted=tab.locator(".widget-host-view[data-widget-mounted=true]:not(:empty)").count(),
             notes=tab.locator(".widget-host-unsupported, .widget-host-error").all_inner_texts(),
             room=tab.evaluate("[document.documentElement.scrollWidth, innerWidth]"),
-            barriers=[(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS],
+            barriers=found,
         )
     assert visits[name, way], f"{name} does not settle"
     return visits[name, way]

@@ -6,28 +6,12 @@ import re
 import pytest
 import saelib
 import torch
-from pages import settle
+from explorables import CLOSE, number, pixels, readout, shares
+from pages import Finger, visit
 from playwright.sync_api import expect
+from promises import *  # noqa: F403
+from promises import test_they_fit_the_window_and_bar_nobody  # noqa: F401
 from saelib.widgets import OnePrice, SecretMessage, TurnThePlane
-from test_explorables import (  # what every explorable promises is tried here on these two, on a page of their own
-    CLOSE,
-    Finger,
-    digits,
-    pixels,
-    published,
-    readout,
-    shares,
-    test_a_screen_reader_is_told_once_when_the_reader_pauses,
-    test_every_control_is_reached_by_tab_and_changes_the_picture,
-    test_what_can_be_dragged_or_chosen_changes_the_picture,
-)
-from test_new_explorables import test_they_fit_the_window_and_bar_nobody, write_page
-
-__all__ = [
-    "digits", "published", "test_a_screen_reader_is_told_once_when_the_reader_pauses",
-    "test_every_control_is_reached_by_tab_and_changes_the_picture", "test_they_fit_the_window_and_bar_nobody",
-    "test_what_can_be_dragged_or_chosen_changes_the_picture",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +26,9 @@ def plane(components, digits):
 
 
 @pytest.fixture(scope="module")
-def address(plane, serve, tmp_path_factory):
+def address(plane, served):
     """Where a page with both stands."""
-    folder = tmp_path_factory.mktemp("both")
-    write_page(folder, [OnePrice(), plane()])
-    return f"{serve(folder)}/page.html"
+    return served(OnePrice(), plane())
 
 
 def test_the_address_brings_back_what_was_seen(explorables):
@@ -74,10 +56,9 @@ def test_an_address_that_fits_nothing_changes_nothing(explorables, hash):
     assert [readout(explorable) for explorable in again] == start
 
 
-def test_a_tap_right_after_a_flick_is_not_lost(page, plane, digits, serve, tmp_path):
-    write_page(tmp_path, [plane(), SecretMessage(saelib.Autoencoder(64, 2), digits[1])])
-    tab = page(f"{serve(tmp_path)}/page.html", viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).page
-    settle(tab)
+def test_a_tap_right_after_a_flick_is_not_lost(new_tab, plane, digits, served):
+    address = served(plane(), SecretMessage(saelib.Autoencoder(64, 2), digits[1]))
+    tab = visit(new_tab(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True), address)
     finger = Finger(tab)
     for explorable in tab.locator("section.sae-explorable").all():
         for surface in explorable.locator("svg.sae-plane, canvas.sae-pad").all():
@@ -96,7 +77,7 @@ def test_a_tap_right_after_a_flick_is_not_lost(page, plane, digits, serve, tmp_p
 
 
 def numbers(words: str) -> list[float]:
-    return [float(number.replace("−", "-")) for number in re.findall(r"−?\d+\.\d+", words)]
+    return [number(text) for text in re.findall(r"−?\d+\.\d+", words)]
 
 
 def points(path) -> torch.Tensor:
@@ -191,7 +172,7 @@ def expect_turned(explorable, codes, components, mean, held_out, place, angle) -
     *sent, sizes, least = numbers(readout(explorable))
     assert sent == pytest.approx(message[place].tolist(), abs=0.0051)
     assert sizes == pytest.approx(message.abs().sum(dim=1).mean().item(), abs=0.0051)
-    at = int(re.search(r"at (−?\d+)°\.$", readout(explorable))[1].replace("−", "-"))
+    at = number(re.search(r"at (−?\d+)°\.$", readout(explorable))[1])
     every = {degrees: turned(codes, degrees).abs().sum(dim=1).mean().item() for degrees in range(-45, 45)}
     assert least == pytest.approx(min(every.values()), abs=0.0051) and every[at] == pytest.approx(least, abs=0.0051)
     own, all_of_them = map(int, ERRORS.search(readout(explorable)).groups())

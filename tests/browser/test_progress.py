@@ -6,43 +6,12 @@ import shutil
 
 import pytest
 import small_book
-from axe_playwright_python.sync_playwright import Axe
+from pages import barriers, reload, visit
 from playwright.sync_api import expect
 from published import PRINT_IN_LIGHT
+from quizzes import NO_STORAGE
 from saelib.widgets.base import without_comments
-
-RIGHT, WRONG = '{"answer":"This","right":true}', '{"answer":"That","right":false}'
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory, serve):
-    """The folder of the small book's pages, and the address that it is served at."""
-    root = tmp_path_factory.mktemp("book")
-    small_book.write_sources(root)
-    small_book.publish(root, root / "site", values={"autoencoders-guess": 0.4})
-    return root / "site", serve(root / "site")
-
-
-@pytest.fixture
-def open_page(book, page):
-    """A function that opens a chapter of the small book where the answers in `keeping` are kept."""
-
-    def open_page(name="intro", *, keeping=None, script="", files=False, within=None, **options):
-        address = book[0].as_uri() if files else book[1]
-        tab = within.context.new_page() if within else page("about:blank", **options).page
-        tab.on("console", lambda message: problems.append(message.text))
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        place = f"{book[0].as_uri().removeprefix('file://')}/" if files else "/"
-        names = {small_book.kept_as(name, place): text for name, text in (keeping or {}).items()}
-        keep = f"for (const [key, text] of Object.entries({json.dumps(names)})) localStorage.setItem(key, text);" if names else ""
-        tab.add_init_script(f"if (!sessionStorage.seen) {{ sessionStorage.seen = 1; {keep} }} {script}" if keep else script)
-        tab.goto(f"{address}/book/{name}.html")
-        tab.wait_for_selector("html[data-widget-host=ready]")
-        return tab
-
-    problems = []
-    yield open_page
-    assert problems == []
+from small_book import RIGHT, WRONG, answer
 
 
 def link(tab, name):
@@ -69,12 +38,6 @@ def test_each_chapter_says_how_its_questions_went(open_page, files, name):
     expect(link(tab, "Autoencoders: two friends")).to_have_accessible_description("Questions: 2 of 3 answered, 1 right")
     expect(link(tab, "Test yourself")).to_have_accessible_description("")
     assert link(tab, "Test yourself").get_attribute("aria-describedby") is None
-
-
-def answer(tab, name, option):
-    group = tab.get_by_role("group", name=f"What of {name}?", exact=True)
-    group.get_by_label(option, exact=True).check()
-    group.get_by_role("button", name="Check", exact=True).click()
 
 
 def test_it_follows_at_once_in_this_tab_and_in_others(open_page):
@@ -109,28 +72,25 @@ def test_it_follows_after_the_back_button(open_page):
     assert badges(tab) == ["0/2"]
 
 
-def test_two_editions_on_one_host_never_meet(tmp_path, serve, page):
+def test_two_editions_on_one_host_never_meet(tmp_path, serve, new_tab):
     small_book.write_sources(tmp_path)
     for edition in ("book-2025", "book-2026"):
-        small_book.publish(tmp_path, tmp_path / "host" / edition, values={"autoencoders-guess": 0.4})
+        small_book.publish(tmp_path, tmp_path / "host" / edition)
     address = serve(tmp_path / "host")
-    old = page("about:blank").page
-    new = old.context.new_page()
+    old = new_tab()
+    new = new_tab(within=old)
     for tab, edition in ((old, "book-2025"), (new, "book-2026")):
-        tab.goto(f"{address}/{edition}/book/intro.html")
-        tab.wait_for_selector("html[data-widget-host=ready]")
+        visit(tab, f"{address}/{edition}/book/intro.html")
     answer(old, "intro-one", "This")
     answer(new, "intro-two", "That")
     assert (badges(old), badges(new)) == (["1/2"], ["0/2"])
     for tab in (old, new):
-        tab.reload()
-        tab.wait_for_selector("html[data-widget-host=ready]")
+        reload(tab)
     assert (badges(old), badges(new)) == (["1/2"], ["0/2"])
     expect(new.get_by_role("group", name="What of intro-one?").get_by_role("status")).to_be_empty()
     new.get_by_role("button", name="Start this quiz again").click()
     assert (badges(old), badges(new)) == (["1/2"], [])
-    old.reload()
-    old.wait_for_selector("html[data-widget-host=ready]")
+    reload(old)
     expect(old.get_by_role("group", name="What of intro-one?").get_by_role("status")).to_have_text(re.compile("^Correct"))
 
 
@@ -146,12 +106,11 @@ def test_answers_of_before_names_said_which_book_are_found_once(open_page):
     names = {small_book.kept_as("intro-one"), small_book.kept_as("intro-two"), "saelib.quiz.another-book"}
     assert set(tab.evaluate("Object.keys(localStorage)")) == names
     tab.get_by_role("button", name="Start this quiz again").click()
-    tab.reload()
-    tab.wait_for_selector("html[data-widget-host=ready]")
+    reload(tab)
     assert badges(tab) == []
 
 
-def test_a_mended_typo_loses_no_answer(tmp_path, serve, page):
+def test_a_mended_typo_loses_no_answer(tmp_path, serve, new_tab):
     typo, mended = "The code is shroter than the input", "The code is shorter, than the input."
     other = "The code is as long as the input"
     for text in (typo, mended):
@@ -160,18 +119,16 @@ def test_a_mended_typo_loses_no_answer(tmp_path, serve, page):
         small_book.write_sources(tmp_path, {"intro": [asked]})
         small_book.publish(tmp_path, tmp_path / "site")
         if text == typo:
-            tab = page(f"{serve(tmp_path / 'site')}/book/intro.html").page
-            tab.wait_for_selector("html[data-widget-host=ready]")
+            tab = visit(new_tab(), f"{serve(tmp_path / 'site')}/book/intro.html")
             answer(tab, "intro-one", typo)
         else:
-            tab.reload()
-            tab.wait_for_selector("html[data-widget-host=ready]")
+            reload(tab)
     expect(tab.get_by_label(mended, exact=True)).to_be_checked()
     expect(tab.get_by_role("group", name="What of intro-one?").get_by_role("status")).to_have_text(re.compile("^Correct"))
     assert badges(tab) == ["✓"]
 
 
-def test_a_host_that_strips_the_ending_off_addresses_shows_every_badge(book, serve, page, tmp_path):
+def test_a_host_that_strips_the_ending_off_addresses_shows_every_badge(book, serve, new_tab, tmp_path):
     shutil.copytree(book[0], tmp_path / "site")
     for name in small_book.TITLES:
         file = tmp_path / "site" / "book" / f"{name}.html"
@@ -179,10 +136,8 @@ def test_a_host_that_strips_the_ending_off_addresses_shows_every_badge(book, ser
         (file.parent / name).mkdir()
         (file.parent / name / "index.html").write_text(text.replace("../_static", "../../_static").replace('href="auto', 'href="../auto'))
     keeping = {small_book.kept_as(name): RIGHT for name in ("intro-one", "autoencoders-one")}
-    tab = page("about:blank").page
-    tab.add_init_script(f"for (const [key, text] of Object.entries({json.dumps(keeping)})) localStorage.setItem(key, text);")
-    tab.goto(f"{serve(tmp_path / 'site')}/book/intro/")
-    tab.wait_for_selector("html[data-widget-host=ready]")
+    keep = f"for (const [key, text] of Object.entries({json.dumps(keeping)})) localStorage.setItem(key, text);"
+    tab = visit(new_tab(script=keep), f"{serve(tmp_path / 'site')}/book/intro/")
     assert badges(tab) == ["1/2", "1/3"]
 
 
@@ -203,8 +158,8 @@ def test_an_old_answer_is_answered_before_its_verdict_is_known(open_page):
 @pytest.mark.parametrize(
     "script",
     [
-        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError'); } })",
-        "Object.defineProperty(window, 'localStorage', { value: null })",
+        NO_STORAGE["denied"],
+        NO_STORAGE["absent"],
         "Object.defineProperty(window, 'saelibQuestions', { value: undefined })",
         "Object.defineProperty(window, 'saelibQuestions', { value: {} })",
     ],
@@ -239,8 +194,7 @@ def test_the_built_book_has_an_index_of_all_its_questions(site, server, page):
         expect(badge).to_have_accessible_description(description)
     # Before axe, which looks for imported style sheets at addresses of its own making.
     assert opened.problems == []
-    violations = Axe().run(opened.page, context=".bd-sidebar-primary").response["violations"]
-    assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
+    assert barriers(opened.page, ".bd-sidebar-primary") == []
 
 
 def test_a_page_that_was_saved_has_every_badge_once(book, open_page):
@@ -248,8 +202,7 @@ def test_a_page_that_was_saved_has_every_badge_once(book, open_page):
     tab = open_page("intro", keeping=keeping)
     before = badges(tab)
     (book[0] / "book" / "saved.html").write_text("<!doctype html>" + tab.content())
-    tab.goto(tab.url.replace("intro.html", "saved.html"))
-    tab.wait_for_selector("html[data-widget-host=ready]")
+    visit(tab, tab.url.replace("intro.html", "saved.html"))
     # Under another name, its link to itself is none to a chapter.
     assert (before, badges(tab)) == (["1/2", "0/3"], ["0/3"])
     assert tab.locator(".progress-badge").count() == tab.locator(".progress-words").count() <= 3

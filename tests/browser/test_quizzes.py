@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from pages import CHAPTERS, ROOT, settle, widgets
+from pages import CHAPTERS, ROOT, reload, settle, widgets
 from playwright.sync_api import Locator, Page, expect
 from saelib.widgets.quiz.questions import read_quiz
 
@@ -303,8 +303,7 @@ def test_a_quiz_says_why_and_remembers_until_it_is_reset(page, server, site, cha
             expect_verdict(group, attempt)
         last.append(attempt)
 
-    tab.reload()
-    settle(tab)
+    reload(tab)
     for group, attempt in zip(groups, last):
         expect_answer(group, attempt)
         expect_verdict(group, attempt)
@@ -316,8 +315,7 @@ def test_a_quiz_says_why_and_remembers_until_it_is_reset(page, server, site, cha
         reader.press(reset)
     for group in groups:
         expect_nothing(group)
-    tab.reload()
-    settle(tab)
+    reload(tab)
     for group in groups:
         expect_nothing(group)
     assert opened.problems == []

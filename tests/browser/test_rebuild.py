@@ -4,26 +4,13 @@ import re
 
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from pages import hash_of, settle
+from explorables import labels, pixels, readout, seen
+from pages import PHONE, WIDE, barriers, fits, hash_of
 from playwright.sync_api import expect
+from promises import *  # noqa: F403
 from saelib import Drawers, SparseAutoencoder, data, metrics, train
 from saelib.widgets import Rebuild
-from test_explorables import (
-    pixels,
-    published,
-    readout,
-    seen,
-    test_a_screen_reader_is_told_once_when_the_reader_pauses,
-    test_every_control_is_reached_by_tab_and_changes_the_picture,
-    test_what_can_be_dragged_or_chosen_changes_the_picture,
-)
-from test_new_explorables import PHONE, WIDE
 
-__all__ = [
-    "published", "test_a_screen_reader_is_told_once_when_the_reader_pauses",
-    "test_every_control_is_reached_by_tab_and_changes_the_picture", "test_what_can_be_dragged_or_chosen_changes_the_picture",
-]  # fmt: skip
 SIZES = (64, 48, 32, 32)
 PLACES = {"an eye": (12, 17), "an ear": (3, 47), "a whisker": (29, 12)}
 PIXELS = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)"""
@@ -37,14 +24,9 @@ def sae():
 
 
 @pytest.fixture(scope="module")
-def widget(sae):
-    return Rebuild(sae, data.photo("cat"), PLACES, alt="A cat that looks at you.")
-
-
-@pytest.fixture
-def address(published, widget):
+def address(sae, served):
     """Where a page with nothing but the explorable stands."""
-    return published(widget).page.url
+    return served(Rebuild(sae, data.photo("cat"), PLACES, alt="A cat that looks at you."))
 
 
 def copies(sae):
@@ -72,7 +54,7 @@ def test_it_rebuilds_as_python_does(sae, explorables):
             starts = (0, *sae.sparsity.prefixes(0))[:k]
             parts = [part[patch] for part in codes.split(SIZES, dim=1)][:k]
             names = [f"brick {start + int(part.abs().argmax())}, on at {part.abs().max():.2f}" for start, part in zip(starts, parts)]
-            assert explorable.locator(".sae-brick").evaluate_all("all => all.map((brick) => brick.ariaLabel)") == names
+            assert labels(explorable.locator(".sae-brick")) == names
             # A brick that takes part with a minus is shown turned over, its largest number in full colour.
             winners = [start + int(part.abs().argmax()) for start, part in zip(starts, parts)]
             turned = sae.W_dec[winners].detach() * codes[patch, winners].sign()[:, None]
@@ -122,15 +104,12 @@ def test_a_place_is_picked_by_click_by_arrows_and_by_space(sae, explorables):
 
 
 @pytest.mark.parametrize("options", [WIDE, PHONE])
-def test_it_fits_the_window_and_bars_nobody(page, address, options):
-    tab = page(address, **options).page
-    settle(tab)
+def test_it_fits_the_window_and_bars_nobody(explorables, options):
+    tab, _ = explorables(**options)
     for k in (0, 4):
         tab.get_by_role("slider").fill(str(k))
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    # A page of the test's own, without a title, says nothing about the explorable.
-    found = Axe().run(tab, context="section.sae-explorable").response["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in ("serious", "critical")] == []
+        assert fits(tab)
+    assert barriers(tab) == []
 
 
 def test_the_address_brings_back_what_was_seen(explorables):

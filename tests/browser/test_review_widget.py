@@ -5,60 +5,28 @@ import re
 
 import pytest
 import small_book
-from axe_playwright_python.sync_playwright import Axe
-from pages import hash_of
+from pages import barriers, fits, hash_of
 from playwright.sync_api import expect
-from quizzes import check, kept
+from quizzes import NO_STORAGE, check, kept
 from saelib.widgets import Review
+from small_book import RIGHT, WRONG, answer
 
 GUESS = small_book.GUESS["prompt"]
-RIGHT, WRONG = '{"answer":"This","right":true}', '{"answer":"That","right":false}'
 GUESSED = '{"answer":{"guess":0.4},"right":true}'
 IN_ORDER = ["intro-one", "intro-two", "autoencoders-one", "autoencoders-two", "quiz-one"]
 KEY = small_book.kept_as
-DENIED = {
-    "denied": "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError'); } })",
-    "absent": "Object.defineProperty(window, 'localStorage', { value: null })",
-    "full": "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }",
-}
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory, serve):
-    """The address of the small book's pages, and what Python knows of its review."""
-    root = tmp_path_factory.mktemp("book")
-    small_book.write_sources(root)
-    small_book.publish(root, root / "site", values={"autoencoders-guess": 0.4})
-    return f"{serve(root / 'site')}/book", Review(root / "book")
+def python(book):
+    """What Python knows of the review."""
+    return Review(book[0].parent / "book")
 
 
 @pytest.fixture
-def open_page(book, page):
-    """A function that opens a page of the book: open_page("quiz", kept={id: text}, hash=..., within=..., ...)."""
-
-    def open_page(name="quiz", *, keeping=None, hash="", script=None, within=None, **options):
-        address, _ = book
-        if within:
-            tab = within.context.new_page()
-        else:
-            opened = page("about:blank", **options)
-            tab = opened.page
-            problems.append(opened.problems)
-        if keeping:
-            tab.goto(f"{address}/intro.html")
-            tab.evaluate(
-                "kept => Object.entries(kept).forEach(([key, text]) => localStorage.setItem(key, text))",
-                {KEY(name): text for name, text in keeping.items()},
-            )
-        if script:
-            tab.add_init_script(script)
-        tab.goto(f"{address}/{name}.html{hash}")
-        tab.wait_for_selector("html[data-widget-host=ready]")
-        return tab
-
-    problems = []
-    yield open_page
-    assert [problem for all_of_them in problems for problem in all_of_them] == []
+def open_page(open_page):
+    """The same, with the page of the review if no other is asked for."""
+    return lambda name="quiz", **options: open_page(name, **options)
 
 
 def review(tab):
@@ -80,13 +48,6 @@ def shown(tab):
     return [re.sub(r"^What of (.*)\?$", r"\1", prompt).replace("quiz two", "quiz-two") for prompt in prompts]
 
 
-def answer(within, name, option):
-    group = within.get_by_role("group", name=f"What of {name}?", exact=True)
-    group.get_by_label(option, exact=True).check()
-    group.get_by_role("button", name="Check", exact=True).click()
-    return group.get_by_role("status")
-
-
 def press(tab, button):
     review(tab).get_by_role("button", name=button, exact=True).click()
 
@@ -100,9 +61,8 @@ def said(tab):
     return tab.locator(".sae-review-end").get_by_role("status").last
 
 
-def results(book, answers, /, **changes):
-    _, review = book
-    made = {"book": review.book, "edition": review.edition, "made": "2026-01-01T00:00:00.000Z", "answers": answers}
+def results(python, answers, /, **changes):
+    made = {"book": python.book, "edition": python.edition, "made": "2026-01-01T00:00:00.000Z", "answers": answers}
     return json.dumps({name: value for name, value in {**made, **changes}.items() if value is not None}).encode()
 
 
@@ -266,8 +226,6 @@ def test_an_order_is_the_same_for_everybody(open_page):
     assert shown(tab)[:5] == IN_ORDER
 
 
-
-
 def test_an_order_typed_or_given_in_the_address(open_page):
     tab = open_page(hash="#order=7")
     seven = shown(tab)
@@ -347,7 +305,7 @@ def downloaded(tab):
     return event.value.path().read_bytes()
 
 
-def test_results_are_downloaded_and_restored(open_page, book):
+def test_results_are_downloaded_and_restored(open_page, python):
     keeping = {"intro-one": RIGHT, "intro-two": WRONG, "autoencoders-guess": GUESSED, "quiz-one": "garbage", "another-book": RIGHT}
     tab = open_page(keeping=keeping)
     content = downloaded(tab)
@@ -356,7 +314,7 @@ def test_results_are_downloaded_and_restored(open_page, book):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", data.pop("made"))
     assert data == {
         "book": "A small book",
-        "edition": book[1].edition,
+        "edition": python.edition,
         "answers": {name: json.loads(keeping[name]) for name in ("intro-one", "intro-two", "autoencoders-guess")},
     }
     other = open_page(keeping={"intro-one": WRONG, "quiz-one": RIGHT})
@@ -386,38 +344,38 @@ GOOD = {"intro-one": {"answer": "This", "right": True}}
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (lambda book: b"", "it is no JSON"),
-        (lambda book: results(book, GOOD)[:-9], "it is no JSON"),
-        (lambda book: b"\x89PNG\r\n\xff\xfe", "it is no JSON"),
-        (lambda book: b" " * 1_000_001, "it is too large"),
-        (lambda book: b"null", "it is no file of results"),
-        (lambda book: b"[]", "it is no file of results"),
-        (lambda book: results(book, GOOD, edition=None), "it is no file of results"),
-        (lambda book: results(book, GOOD, book=3), "it is no file of results"),
-        (lambda book: results(book, [GOOD]), "it is no file of results"),
-        (lambda book: results(book, GOOD, book="<b>Other</b>"), "the results of another book, “<b>Other</b>”"),
-        (lambda book: results(book, {"intro-three": GOOD["intro-one"]}), "none of its answers is one to a question of this book"),
-        (lambda book: results(book, {"__proto__": GOOD["intro-one"]}), "none of its answers"),
-        (lambda book: results(book, {"intro-two": {"answer": "Those", "right": True}}), "none of its answers"),
-        (lambda book: results(book, {"intro-two": {"answer": "This"}}), "none of its answers"),
-        (lambda book: results(book, {"intro-two": "This", "intro-one": None}), "none of its answers"),
-        (lambda book: results(book, {"autoencoders-guess": {"answer": {"guess": 2}, "right": True}}), "none of its answers"),
+        (lambda python: b"", "it is no JSON"),
+        (lambda python: results(python, GOOD)[:-9], "it is no JSON"),
+        (lambda python: b"\x89PNG\r\n\xff\xfe", "it is no JSON"),
+        (lambda python: b" " * 1_000_001, "it is too large"),
+        (lambda python: b"null", "it is no file of results"),
+        (lambda python: b"[]", "it is no file of results"),
+        (lambda python: results(python, GOOD, edition=None), "it is no file of results"),
+        (lambda python: results(python, GOOD, book=3), "it is no file of results"),
+        (lambda python: results(python, [GOOD]), "it is no file of results"),
+        (lambda python: results(python, GOOD, book="<b>Other</b>"), "the results of another book, “<b>Other</b>”"),
+        (lambda python: results(python, {"intro-three": GOOD["intro-one"]}), "none of its answers is one to a question of this book"),
+        (lambda python: results(python, {"__proto__": GOOD["intro-one"]}), "none of its answers"),
+        (lambda python: results(python, {"intro-two": {"answer": "Those", "right": True}}), "none of its answers"),
+        (lambda python: results(python, {"intro-two": {"answer": "This"}}), "none of its answers"),
+        (lambda python: results(python, {"intro-two": "This", "intro-one": None}), "none of its answers"),
+        (lambda python: results(python, {"autoencoders-guess": {"answer": {"guess": 2}, "right": True}}), "none of its answers"),
     ],
 )
-def test_what_can_not_be_restored_is_refused_and_nothing_is_lost(open_page, book, content, says):
+def test_what_can_not_be_restored_is_refused_and_nothing_is_lost(open_page, python, content, says):
     keeping = {"intro-one": WRONG, "intro-two": "garbage", "autoencoders-guess": GUESSED}
     tab = open_page(keeping=keeping)
     before, scores = kept(tab), words(tab)
-    restore(tab, content(book))
+    restore(tab, content(python))
     expect(said(tab)).to_have_text(re.compile(r"^“mine\.json” was not restored: .* Nothing was changed\.$"))
     expect(said(tab)).to_contain_text(says)
     assert (kept(tab), words(tab)) == (before, scores)
 
 
-def test_results_of_another_edition_are_restored_as_far_as_they_still_are_answers(open_page, book):
+def test_results_of_another_edition_are_restored_as_far_as_they_still_are_answers(open_page, python):
     tab = open_page(keeping={"quiz-one": WRONG})
     answers = {**GOOD, "intro-gone": GOOD["intro-one"], "intro-two": {"answer": "Those", "right": True}}
-    restore(tab, results(book, answers, edition="0123456789abcdef"))
+    restore(tab, results(python, answers, edition="0123456789abcdef"))
     expect(said(tab)).to_have_text(
         "1 answer restored. They are from another edition, in which some questions may read otherwise. "
         "2 answers left out: this book does not ask that, or no longer offers that answer. "
@@ -426,15 +384,15 @@ def test_results_of_another_edition_are_restored_as_far_as_they_still_are_answer
     assert kept(tab) == {KEY("intro-one"): RIGHT, KEY("quiz-one"): WRONG}
 
 
-def test_a_verdict_that_can_be_found_out_is_not_taken_on_trust(open_page, book):
+def test_a_verdict_that_can_be_found_out_is_not_taken_on_trust(open_page, python):
     tab = open_page()
-    restore(tab, results(book, {"intro-one": {"answer": "That", "right": True}}))
+    restore(tab, results(python, {"intro-one": {"answer": "That", "right": True}}))
     assert kept(tab) == {KEY("intro-one"): WRONG}
     assert words(tab)[0] == "0 of 7 right, 6 not answered"
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_storage_that_fills_up_while_restoring_has_lost_nothing(open_page, book, after):
+def test_storage_that_fills_up_while_restoring_has_lost_nothing(open_page, python, after):
     keeping = {"intro-one": WRONG, "intro-two": "garbage"}
     tab = open_page(keeping=keeping)
     before = kept(tab)
@@ -449,20 +407,20 @@ def test_storage_that_fills_up_while_restoring_has_lost_nothing(open_page, book,
         }""",
         after,
     )
-    restore(tab, results(book, {name: {"answer": "This", "right": True} for name in ("quiz-one", "intro-one", "intro-two")}))
+    restore(tab, results(python, {name: {"answer": "This", "right": True} for name in ("quiz-one", "intro-one", "intro-two")}))
     expect(said(tab)).to_contain_text("this browser can't keep it")
     assert kept(tab) == before
     assert words(tab)[0] == "0 of 7 right, 6 not answered"
 
 
-@pytest.mark.parametrize("script", DENIED.values(), ids=list(DENIED))
-def test_without_storage_the_review_works_and_says_so(open_page, book, script):
+@pytest.mark.parametrize("script", NO_STORAGE.values(), ids=list(NO_STORAGE))
+def test_without_storage_the_review_works_and_says_so(open_page, python, script):
     tab = open_page(script=script)
     expect(answer(review(tab), "intro-one", "This")).to_have_text(re.compile("^Correct"))
     assert words(tab)[0] == "1 of 7 right, 6 not answered"
     expect(review(tab).get_by_text("Answers can't be kept in this browser.")).to_be_visible()
     assert json.loads(downloaded(tab))["answers"] == {"intro-one": {"answer": "This", "right": True}}
-    restore(tab, results(book, {"quiz-one": {"answer": "This", "right": True}}))
+    restore(tab, results(python, {"quiz-one": {"answer": "This", "right": True}}))
     expect(said(tab)).to_contain_text("this browser can't keep it")
     assert words(tab)[0] == "1 of 7 right, 6 not answered"
     press(tab, "Reset everything")
@@ -515,7 +473,7 @@ def test_everything_is_reached_by_the_keyboard_alone(open_page):
     tab_to(tab.get_by_label("Restore results"))
 
 
-def test_live_the_traits_follow_and_no_link_leads_away(open_page, book):
+def test_live_the_traits_follow_and_no_link_leads_away(open_page, python):
     tab = open_page(
         keeping={"autoencoders-guess": GUESSED},
         # The widget as in a notebook: no host has marked the page, and the model tells Python of each change.
@@ -543,7 +501,6 @@ def test_live_the_traits_follow_and_no_link_leads_away(open_page, book):
     expect(review(tab).get_by_role("link")).to_have_count(0)
     told = tab.evaluate("told.at(-1)")
     assert told == {"answers": {"intro-one": "This"}, "predictions": {"autoencoders-guess": json.loads(GUESSED)}}
-    _, python = book
     python.set_state(told)
     assert (python.score, python.scores["autoencoders"]["right"]) == (2, 1)
     answer(review(tab), "intro-two", "That")
@@ -562,20 +519,14 @@ def test_live_the_traits_follow_and_no_link_leads_away(open_page, book):
 def test_nothing_stands_in_anybodys_way(open_page, width, theme):
     tab = open_page(viewport={"width": width, "height": 900})
     tab.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-
-    def findings():
-        tab.wait_for_function("document.getAnimations().length === 0")
-        violations = Axe().run(tab).response["violations"]
-        return [(v["id"], v["nodes"]) for v in violations if v["impact"] in ("serious", "critical")]
-
-    assert findings() == []
+    assert barriers(tab) == []
     answer(review(tab), "intro-one", "That")
     answer(review(tab), "intro-two", "This")
     for summary in tab.locator("summary").all():
         summary.click()
     press(tab, "Shuffle")
     press(tab, "Reset everything")
-    assert findings() == []
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert barriers(tab) == []
+    assert fits(tab)
     heights = review(tab).locator("button, .sae-face").evaluate_all("all => all.map((e) => e.getBoundingClientRect().height)")
     assert min(heights) >= 43.9

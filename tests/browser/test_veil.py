@@ -3,9 +3,10 @@
 import re
 
 import pytest
-import small_book
-from axe_playwright_python.sync_playwright import Axe
+from pages import ANY, barriers, fits, reload
 from playwright.sync_api import expect
+from quizzes import NO_STORAGE
+from small_book import answer
 
 GUESS = "autoencoders-guess"
 OTHER = "autoencoders-one"
@@ -13,38 +14,21 @@ VEIL = '<div class="cell"><div class="veil" data-question="{}"><div class="cell_
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory, serve):
+def book(book):
     """The small book; the chapter on autoencoders has two outputs that give one guess away, and one for another question."""
-    root = tmp_path_factory.mktemp("veils")
-    small_book.write_sources(root)
-    small_book.publish(root, root / "site", values={GUESS: 0.4})
-    page = root / "site" / "book" / "autoencoders.html"
+    page = book[0] / "book" / "autoencoders.html"
     outputs = "".join(VEIL.format(*each) for each in ((GUESS, "It is 0.4.", "a"), (GUESS, "A table of 0.4.", "b"), (OTHER, "This.", "c")))
     html = page.read_text(encoding="utf-8").replace("</main>", f"{outputs}</main>")
     script = '<script defer src="../_static/progress.js"></script>'
     assert script in html
     page.write_text(html.replace(script, script + '<script defer src="../_static/veil.js"></script>'), encoding="utf-8")
-    return serve(root / "site")
+    return book
 
 
 @pytest.fixture
-def open_page(book, page):
-    opened = []
-
-    def open_page(script="", wait=True, within=None, **options):
-        tab = within.context.new_page() if within else None
-        if tab is None:
-            opened.append(page("about:blank", **options))
-            tab = opened[-1].page
-        if script:
-            tab.add_init_script(script)
-        tab.goto(f"{book}/book/autoencoders.html")
-        if wait:
-            tab.wait_for_selector("html[data-widget-host=ready]")
-        return tab
-
-    yield open_page
-    assert [one.problems for one in opened] == [[]] * len(opened)
+def open_page(open_page):
+    """The same, with the page of that chapter."""
+    return lambda **options: open_page("autoencoders", **options)
 
 
 def veils(tab):
@@ -76,9 +60,7 @@ def test_outputs_are_veiled_until_their_guess_is_checked_and_keep_their_height(o
     guess(tab)
     assert veiled(tab) == [False, False, True]
     assert veils(tab).evaluate_all("all => all.map((veil) => veil.querySelector('.cell_output').offsetHeight)") == heights
-    question = tab.get_by_role("group", name="What of autoencoders-one?")
-    question.get_by_label("That", exact=True).check()
-    question.get_by_role("button", name="Check", exact=True).click()
+    answer(tab, OTHER, "That")
     assert veiled(tab) == [False] * 3, "a wrong answer is one, too"
 
 
@@ -86,8 +68,7 @@ def test_whoever_asks_is_shown_and_nothing_is_veiled_twice(open_page):
     tab = open_page()
     veils(tab).first.get_by_role("button", name="Guess, or show me").click()
     assert veiled(tab) == [False, False, True]
-    tab.reload()
-    tab.wait_for_selector("html[data-widget-host=ready]")
+    reload(tab)
     assert veiled(tab) == [False, False, True]
     guess(tab)
     tab.get_by_role("button", name=re.compile("^Start")).click()
@@ -120,8 +101,9 @@ def test_keys_and_screen_readers_meet_the_button_and_not_what_is_behind_it(open_
     assert tab.evaluate("document.activeElement.hash") == "#a"
 
 
-def test_without_scripts_and_in_print_all_is_open(open_page):
-    tab = open_page(java_script_enabled=False, wait=False)
+def test_without_scripts_and_in_print_all_is_open(open_page, book, new_tab):
+    tab = new_tab(java_script_enabled=False)
+    tab.goto(f"{book[1]}/book/autoencoders.html")
     assert veils(tab).count() == 3 and tab.locator(".veiled").count() == 0
     expect(tab.get_by_role("link", name="more").first).to_be_visible()
     tab = open_page()
@@ -133,7 +115,7 @@ def test_without_scripts_and_in_print_all_is_open(open_page):
 
 
 def test_where_the_browser_keeps_nothing_a_guess_opens_it_all_the_same(open_page):
-    tab = open_page("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied', 'SecurityError'); } });")
+    tab = open_page(script=NO_STORAGE["denied"])
     assert veiled(tab) == [True, True, True]
     guess(tab)
     tab.wait_for_function("document.querySelectorAll('.veiled').length === 1")
@@ -143,6 +125,5 @@ def test_where_the_browser_keeps_nothing_a_guess_opens_it_all_the_same(open_page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_bars_nobody(open_page, scheme):
     tab = open_page(color_scheme=scheme, viewport={"width": 360, "height": 740})
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = Axe().run(tab, context=".veil").response["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert fits(tab)
+    assert barriers(tab, ".veil", ANY) == []

@@ -4,17 +4,12 @@ import base64
 import json
 import random
 import struct
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
+import published as builder
 import pytest
-
-ROOT = Path(__file__).parents[2]
-HOST = ROOT / "saelib" / "widgets" / "host" / "widget-host.js"
-sys.path.insert(0, str(ROOT / "book" / "_published"))
-
-import published as builder  # noqa: E402
+from explorables import HOST
+from pages import reload, view
 
 
 def anywidget(esm: str, buffers=(), **state) -> dict:
@@ -49,10 +44,7 @@ def host(request, tmp_path, serve, page):
             '<!doctype html><html lang="en"><title>t</title><link rel="icon" href="data:,">'
             '<script defer src="widget-host.js"></script>'
             f'<script type="application/vnd.jupyter.widget-state+json">{state}</script>'
-            + "".join(
-                f'<section><script type="application/vnd.jupyter.widget-view+json">{{"model_id": "{view}"}}</script></section>'
-                for view in views
-            )
+            + "".join(f"<section>{view(shown)}</section>" for shown in views)
         )
         address = tmp_path.as_uri() if request.param == "file" else serve(tmp_path)
         built(tmp_path)
@@ -120,8 +112,7 @@ def test_a_page_that_is_loaded_anew_stays_where_the_reader_was(passage):
     tab, top = passage()
     tab.wait_for_function("scrollY > 2000")
     tab.evaluate("scrollTo(0, 100)")
-    tab.reload()
-    tab.wait_for_selector("html[data-widget-host=ready]")
+    reload(tab)
     tab.evaluate("async () => { for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame); }")
     assert tab.evaluate("scrollY") == 100
 
@@ -282,7 +273,7 @@ def test_a_widget_can_tell_that_it_is_on_a_published_page(host):
     assert host({"a": anywidget(esm)}, "a").page.locator("[data-widget-mounted]").inner_text() == "mounting"
 
 
-# Large buffers stand in scripts of their own.
+# What the build makes of a page: code stands in it once, and large buffers in scripts of their own.
 
 SUM = """export default { render({ model, el }) {
     const bytes = new Uint8Array(model.get("large").buffer);
@@ -293,25 +284,37 @@ LARGE = random.Random(0).randbytes(90_000)
 SUMMED = f"{len(LARGE)} bytes, {sum(LARGE)} in all, 7"
 
 
-def move(folder):
-    builder.move_buffers(SimpleNamespace(outdir=folder), None)
+def build(folder):
+    builder.rewrite_pages(SimpleNamespace(outdir=folder), None)
 
 
 def large(data=LARGE):
     return anywidget(SUM, [buffer(data, "large"), buffer(b"\x07", "small")], _anywidget_id="saelib.widgets.rebuild.Rebuild")
 
 
+def test_code_that_drives_several_widgets_stands_in_the_page_once(host, tmp_path):
+    models = {name: anywidget(FINE, _css=css) for name, css in (("a", "p { color: teal; }"), ("b", "p { color: teal; }"), ("c", ""))}
+    opened = host(models, "a", "b", "c", built=build)
+    assert opened.page.locator("[data-widget-mounted=true]").all_inner_texts() == ["fine"] * 3
+    assert opened.page.locator("style").count() == 1
+    html = (tmp_path / "page.html").read_text()
+    assert html.count("textContent") == html.count("teal") == 1
+    build(tmp_path)  # a page that is not written anew stays as it is
+    assert (tmp_path / "page.html").read_text() == html
+    assert opened.problems == []
+
+
 def test_a_large_buffer_comes_in_a_script_of_its_own_and_a_small_one_stays(host, tmp_path):
-    opened = host({"a": large(), "b": large(), "c": anywidget(FINE)}, "a", "b", "c", built=move)
+    opened = host({"a": large(), "b": large(), "c": anywidget(FINE)}, "a", "b", "c", built=build)
     assert opened.page.locator("[data-widget-mounted=true]").all_inner_texts() == [SUMMED, SUMMED, "fine"]
     (file,) = (tmp_path / "_static" / "data").iterdir()  # once for both
     html = (tmp_path / "page.html").read_text()
     assert len(html) < 10_000 and len(file.read_text()) > 4 / 3 * len(LARGE)
     assert html.count("<script async") == 1 and f"{file.stem}.js" in html
-    move(tmp_path)  # a page that is not written anew keeps what it needs, and what no page needs goes
+    build(tmp_path)  # a page that is not written anew keeps what it needs, and what no page needs goes
     assert (tmp_path / "page.html").read_text() == html and file.exists()
     (tmp_path / "page.html").write_text("<p>no widgets</p>")
-    move(tmp_path)
+    build(tmp_path)
     assert not file.exists()
     assert opened.problems == []
 
@@ -319,7 +322,7 @@ def test_a_large_buffer_comes_in_a_script_of_its_own_and_a_small_one_stays(host,
 def test_only_what_needs_a_large_buffer_waits_for_it_and_says_so(host):
     held = []
     models = {"a": large(), "b": anywidget(FINE), "box": box("VBoxModel", "b", "a")}
-    opened = host(models, "box", built=move, on_data=lambda route: held.append(route))
+    opened = host(models, "box", built=build, on_data=lambda route: held.append(route))
     tab = opened.page
     tab.wait_for_selector(".widget-host-column > [data-widget-mounted]")
     loading = tab.locator("[data-widget-loading=Rebuild]")
@@ -337,7 +340,7 @@ def test_a_widget_that_reaches_another_finds_it_complete(host):
         el.textContent = `sees ${other.get("large").byteLength} bytes`;
     } };"""
     held = []
-    opened = host({"a": large(), "b": anywidget(reader, other="IPY_MODEL_a")}, "b", built=move, on_data=lambda route: held.append(route))
+    opened = host({"a": large(), "b": anywidget(reader, other="IPY_MODEL_a")}, "b", built=build, on_data=lambda route: held.append(route))
     assert opened.page.locator(".widget-host-view").inner_text() == ""
     held[0].continue_()
     opened.page.wait_for_selector("html[data-widget-host=ready]")
@@ -352,7 +355,7 @@ def test_data_that_does_not_arrive_is_told_and_leaves_the_others_alone(host, ear
     def fail(route):
         route.abort() if early else held.append(route)
 
-    opened = host({"a": large(), "b": anywidget(FINE)}, "a", "b", built=move, on_data=fail)
+    opened = host({"a": large(), "b": anywidget(FINE)}, "a", "b", built=build, on_data=fail)
     opened.page.wait_for_selector("[data-widget-mounted]")
     if held:
         held[0].abort()

@@ -22,8 +22,7 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 
-import nbformat
-from saelib.claims import key, written
+from saelib.claims import code_of, key, written
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
@@ -46,10 +45,6 @@ STEP = 1_000  # from one run's seeds to the next one's: farther than those of on
 RUNS, RUNS_OF_SHIPPED = 60, 20
 SHIPPED = {"gpt"}
 SHARE = 0.99  # of the runs, in which a claim has to hold
-
-
-def code_of(notebook: Path) -> str:
-    return "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
 
 
 def chapters() -> dict[str, str]:

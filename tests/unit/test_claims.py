@@ -3,11 +3,12 @@
 import json
 import math
 
+import nbformat
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from saelib.claims import Claim, ClaimFailed, claim, key, written
+from saelib.claims import Claim, ClaimFailed, claim, code_of, key, written
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,12 @@ claim("rich-box", "It leaves a fifth", x, above=0.1, below=0.3, show=".0%")
 for rule in rules:
     claim("other", words="Another", value=x * 2, above=-1)
 """
+
+
+def test_the_code_of_a_notebook_is_that_of_its_cells_one_below_the_other(tmp_path):
+    cells = [nbformat.v4.new_code_cell("# How much\nx = 1"), nbformat.v4.new_markdown_cell("x = 3"), nbformat.v4.new_code_cell("y = x")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "chapter.ipynb")
+    assert code_of(tmp_path / "chapter.ipynb") == "# How much\nx = 1\ny = x"
 
 
 def test_claims_are_read_without_running_anything():

@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 import torch
 import traitlets
+from asked import SIDE, guess, single
 from saelib.widgets.quiz import Quiz
 
 QUESTIONS = [
-    {
-        "id": "one",
-        "kind": "single",
-        "prompt": "One?",
-        "options": [
-            {"text": "yes", "right": True, "feedback": "f"},
-            {"text": "no", "feedback": "f", "misconception": "m"},
-        ],
-    },
+    single("one"),
     {
         "id": "many",
         "kind": "multiple",
@@ -25,7 +18,7 @@ QUESTIONS = [
         "options": [
             {"text": "a", "right": True, "feedback": "f"},
             {"text": "b", "right": True, "feedback": "f"},
-            {"text": "c", "feedback": "f", "misconception": "m"},
+            {"text": "c", **SIDE},
         ],
     },
 ]
@@ -102,7 +95,7 @@ MORE = [
         "answer": 8,
         "tolerance": 0,
         "feedback": "f",
-        "wrong": [{"value": 64, "misconception": "m", "feedback": "f"}],
+        "wrong": [{"value": 64, **SIDE}],
         "otherwise": "f",
     },
     {
@@ -111,7 +104,7 @@ MORE = [
         "prompt": "In which order?",
         "items": ["a", "b", "c"],
         "feedback": "f",
-        "wrong": [{"before": "b", "after": "a", "misconception": "m", "feedback": "f"}],
+        "wrong": [{"before": "b", "after": "a", **SIDE}],
     },
     {
         "id": "partners",
@@ -119,7 +112,7 @@ MORE = [
         "prompt": "Who with whom?",
         "pairs": [{"left": "a", "right": "1"}, {"left": "b", "right": "2"}, {"left": "c", "right": "3"}],
         "feedback": "f",
-        "wrong": [{"left": "a", "right": "2", "misconception": "m", "feedback": "f"}],
+        "wrong": [{"left": "a", "right": "2", **SIDE}],
     },
 ]
 
@@ -141,19 +134,7 @@ def test_what_the_answers_decide_cannot_be_set(name):
         setattr(Quiz(QUESTIONS), name, getattr(Quiz(QUESTIONS), name))
 
 
-GUESS = {
-    "id": "guess",
-    "kind": "predict",
-    "inline": True,
-    "prompt": "How much?",
-    "min": 0,
-    "max": 10,
-    "step": 1,
-    "tolerance": 1,
-    "feedback": "f",
-    "too_low": {"misconception": "m", "feedback": "f"},
-    "too_high": {"misconception": "m", "feedback": "f"},
-}
+GUESS = guess("guess", inline=True)
 
 
 def ids(quiz):

@@ -5,19 +5,16 @@ import importlib
 import inspect
 import pkgutil
 import re
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+import reference
 import saelib
 from docutils.core import publish_doctree
 from torch import Tensor
 
 BOOK = Path(__file__).parents[2] / "book"
-sys.path.insert(0, str(BOOK / "_published"))
-import reference  # noqa: E402
-
 # What the rooms are built on, and what only makes files that come with the library: not for readers.
 BEHIND = {"checks", "files", "kernels", "make_gpt", "make_sae", "streams"}
 MODULES = {name: reference.room(name) for name in reference.ROOMS}

@@ -6,28 +6,11 @@ import nbformat
 import pytest
 import traitlets
 import yaml
+from asked import guess, single
 from saelib.widgets import Review
 from saelib.widgets.quiz.questions import read_book
 
-
-def single(name, **fields):
-    options = [{"text": "yes", "right": True, "feedback": "f"}, {"text": "no", "feedback": "f", "misconception": "m"}]
-    return {"id": name, "kind": "single", "prompt": f"{name}?", "options": options, **fields}
-
-
-SIDE = {"misconception": "m", "feedback": "f"}
-GUESS = {
-    "id": "b-guess",
-    "kind": "predict",
-    "prompt": "How much?",
-    "min": 0,
-    "max": 10,
-    "step": 1,
-    "tolerance": 1,
-    "feedback": "f",
-    "too_low": SIDE,
-    "too_high": SIDE,
-}
+GUESS = guess("b-guess")
 
 
 def write(folder, name, *questions, chapter=None):
