@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+NOT_RUN = "skip-execution"  # the tag of a cell that is only run by hand (MyST-NB's)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SAID = ("words", "above", "below", "show")  # what a claim says; its name and value are what is measured
 
@@ -130,9 +131,12 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def code_of(notebook: str | PathLike[str]) -> str:
-    """The code of a notebook's cells, one below the other: a text of Python, as `written` and `key` take it."""
+    """The code of a notebook's cells, one below the other: a text of Python, as `written` and `key` take it.
+
+    Without cells that are tagged `NOT_RUN`: they measure nothing.
+    """
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code" and NOT_RUN not in cell["metadata"].get("tags", ()))
 
 
 def written(source: str) -> list[Claim]:

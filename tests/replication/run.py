@@ -19,8 +19,7 @@ import matplotlib
 import nbformat
 import numpy as np
 import torch
-
-SKIP = "skip-execution"
+from saelib.claims import NOT_RUN
 
 
 @contextmanager
@@ -73,7 +72,7 @@ def shifted(shift: int):
 def run(notebook: Path, shift: int) -> dict:
     """The chapter's claims with all seeds shifted, what went wrong besides, and how long it took."""
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
-    cells = [cell for cell in cells if SKIP not in cell.metadata.get("tags", ())]
+    cells = [cell for cell in cells if NOT_RUN not in cell.metadata.get("tags", ())]
     matplotlib.use("agg")
     # What asks for threads, a chapter or training, gets no more than the environment allows.
     threads, set_threads = torch.get_num_threads(), torch.set_num_threads

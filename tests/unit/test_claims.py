@@ -116,8 +116,9 @@ for rule in rules:
 """
 
 
-def test_the_code_of_a_notebook_is_that_of_its_cells_one_below_the_other(tmp_path):
-    cells = [nbformat.v4.new_code_cell("# How much\nx = 1"), nbformat.v4.new_markdown_cell("x = 3"), nbformat.v4.new_code_cell("y = x")]
+def test_the_code_of_a_notebook_is_that_of_the_cells_that_are_run_one_below_the_other(tmp_path):
+    code = nbformat.v4.new_code_cell
+    cells = [code("# How much\nx = 1"), nbformat.v4.new_markdown_cell("x = 3"), code("y = x"), code("x = 4", metadata={"tags": ["skip-execution"]})]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "chapter.ipynb")
     assert code_of(tmp_path / "chapter.ipynb") == "# How much\nx = 1\ny = x"
 
