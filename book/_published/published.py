@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import rcssmin
+import saelib
 from saelib.widgets.base import without_comments
 from saelib.widgets.quiz.review import read_chapters
 from sphinx.errors import ConfigError
@@ -91,6 +92,12 @@ def set_keys(app, config):
     # Sphinx copies changed scripts and styles only when some page is written: write them all, then.
     config.published_key = key(root, [*files_under(root / "book" / "_published"), *files_under(root / HOST)])
     write_index(Path(app.outdir) / "_static" / "progress-index.js", title, chapters)
+
+
+def say_version(app, config):
+    """Put the library's version, which is the book's, into the footer of _config.yml."""
+    options = config.html_theme_options
+    options["extra_footer"] = options["extra_footer"].format(version=saelib.__version__)
 
 
 def make_light(app, exception):
@@ -184,6 +191,7 @@ def setup(app):
     for script in ("progress-index.js", "progress.js"):
         app.add_js_file(script, defer="defer")
     app.connect("config-inited", set_keys)
+    app.connect("config-inited", say_version)
     app.connect("build-finished", make_light)
     app.connect("build-finished", keep_underscores)
     app.connect("build-finished", rewrite_pages)

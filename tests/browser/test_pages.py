@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
+import saelib
 from pages import BUFFERS, PAGES, ROOT, VIEWS, barriers, parse, settle, widget_data, widget_states, widgets
 
 OURS = [ROOT / "book" / "_published" / "static", ROOT / "saelib" / "widgets" / "host"]
@@ -103,6 +104,12 @@ def test_a_page_says_its_title_and_its_language(path):
     html = parse(path)
     assert html.title.get_text(strip=True)
     assert html.html["lang"] == "en"
+
+
+def test_a_page_says_at_its_foot_which_version_it_is(path):
+    if path.name != "index.html":  # which only sends the reader on
+        (foot,) = parse(path).select(".extra_footer")
+        assert f"Version {saelib.__version__}." in foot.get_text()
 
 
 def test_what_a_page_links_to_is_there(path, site):

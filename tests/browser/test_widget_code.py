@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import saelib
+from explorables import readout
+from pages import ROOT, settle
 from quizzes import PAGE, check, question, score, status
 from saelib import widgets
 from saelib.widgets.quiz.kinds import KINDS
@@ -36,48 +38,14 @@ def test_the_page_has_the_kinds_of_questions_that_python_has(page):
     assert tab.evaluate("found") == list(KINDS)
 
 
-# What somebody writes who wants a kind of question that there is not.
-PYTHON = '''
-from ..fields import text_of
-from ..kind import Kind
-
-
-class TrueFalse(Kind):
-    fields = {"true": {"type": "boolean", "description": "true or false"}, "feedback": text_of(200)}
-
-    def fits(self, question, answer):
-        return isinstance(answer, bool)
-
-    def is_right(self, question, answer):
-        return answer is question["true"]
-
-
-KINDS = {"true-false": TrueFalse()}
-'''
-JAVASCRIPT = """
-import { el } from "../../common.js";
-import { KINDS } from "../kind.js";
-import { markup } from "../markup.js";
-
-KINDS["true-false"] = {
-  fits: (question, answer) => typeof answer === "boolean",
-  isRight: (question, answer) => answer === question.true,
-  feedback: (question) => [markup(question.feedback)],
-  controls(question, onChange) {
-    const box = el("input", { type: "checkbox", onchange: onChange });
-    return {
-      node: el("label", {}, box, "It is true"),
-      read: () => box.checked,
-      write: (answer) => { box.checked = answer ?? false; },
-      mark: () => {},
-    };
-  },
-};
-"""
+# What CONTRIBUTING.md says to write, by the file: a kind of question and an explorable that there are not.
+WRITTEN = dict(re.findall(r"```\w+\n(?:#|//) (saelib/widgets/\S+)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL))
 ASK = """
 import json
-from saelib.widgets import Quiz
+from saelib.widgets import Quiz, save_html
+from saelib.widgets.explorables.how_pale import HowPale
 
+save_html(HowPale(), "how_pale.html")
 asked = {"id": "sky", "kind": "true-false", "prompt": "A code is shorter?", "true": True, "feedback": "It is."}
 try:
     Quiz([{**asked, "true": "maybe"}])
@@ -90,13 +58,19 @@ print(json.dumps([refused, quiz.score, state, quiz._css]))
 """
 
 
-def test_a_further_kind_of_question_is_two_files_in_one_folder(tmp_path, quiz_folder, page):
-    shutil.copytree(Path(saelib.__file__).parent, tmp_path / "saelib", ignore=shutil.ignore_patterns("weights", "__pycache__"))
-    kinds = tmp_path / "saelib" / "widgets" / "quiz" / "kinds"
-    (kinds / "true_false.py").write_text(PYTHON, encoding="utf-8")
-    (kinds / "true_false.js").write_text(JAVASCRIPT, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", ASK], cwd=tmp_path, capture_output=True, text=True, check=True)
-    refused, right, state, css = json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def further(tmp_path_factory):
+    """A folder with a copy of the library in which that was written, and what somebody is told who asks a question of the new kind."""
+    folder = tmp_path_factory.mktemp("stranger")
+    shutil.copytree(Path(saelib.__file__).parent, folder / "saelib", ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    for name, text in WRITTEN.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", ASK], cwd=folder, capture_output=True, text=True, check=True)
+    return folder, json.loads(done.stdout)
+
+
+def test_a_further_kind_of_question_is_two_files_in_one_folder(further, quiz_folder, page):
+    refused, right, state, css = further[1]
     assert "question sky, true: got 'maybe'; expected true or false" in refused and right == 1
     parts = {"HOST": 'data-widget-host="ready"', "STYLE": css, "STATE": json.dumps(state).replace("<", "\\u003c")}
     (quiz_folder[0] / "further.html").write_text(re.sub("HOST|STYLE|STATE", lambda found: parts[found[0]], PAGE), encoding="utf-8")
@@ -108,4 +82,13 @@ def test_a_further_kind_of_question_is_two_files_in_one_folder(tmp_path, quiz_fo
     question(tab, "A code is shorter?").get_by_label("It is true").check()
     check(tab, "A code is shorter?")
     assert status(tab, "A code is shorter?").inner_text() == "Correct. It is." and score(tab) == "1 of 1 right"
+    assert opened.problems == []
+
+
+def test_a_further_explorable_is_a_page_that_follows_its_slider(further, page):
+    opened = page((further[0] / "how_pale.html").as_uri())
+    settle(opened.page)
+    slider = opened.page.get_by_role("slider", name="Strength")
+    slider.fill("50")
+    assert readout(opened.page.locator("section.sae-explorable")) == "Drawn at 50%, the error is 25%."
     assert opened.problems == []

@@ -22,6 +22,7 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 
+import saelib
 from saelib.claims import code_of, key, written
 from tqdm import tqdm
 
@@ -63,9 +64,9 @@ def path_of(run: int) -> str:
 
 def machine() -> dict:
     names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    versions = {name: version(name) for name in ("saelib", "torch", "numpy", "scikit-learn")}
+    versions = {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
     return {"processor": names[0] if names else platform.processor() or platform.machine(), "cores": os.cpu_count(),
-            "python": platform.python_version(), **versions}  # fmt: skip
+            "python": platform.python_version(), "saelib": saelib.__version__, **versions}  # fmt: skip
 
 
 def _lines(file: str) -> list[str]:

@@ -37,6 +37,11 @@ MARKS = [(file, words, name) for file, text in texts().items() for words, name i
 # The committed runs.
 
 
+def replicated(chapter: str) -> dict:
+    assert chapter in RESULTS, f"{chapter} has not been replicated: make replicate"
+    return RESULTS[chapter]
+
+
 def test_a_claim_has_a_name_that_no_other_has_and_that_says_its_chapter():
     names = [claim.name for code in CHAPTERS.values() for claim in written(code)]
     assert len(names) == len(set(names)) and all(name.startswith(f"{chapter}-") for name, (chapter, _) in CLAIMS.items())
@@ -44,7 +49,7 @@ def test_a_claim_has_a_name_that_no_other_has_and_that_says_its_chapter():
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_was_run_over_seeds_and_paths_and_nothing_else_went_wrong(chapter):
-    runs = RESULTS[chapter]["runs"]
+    runs = replicated(chapter)["runs"]
     assert len({run["run"] for run in runs}) == len(runs)
     assert len({run["path"] for run in runs}) >= 3
     assert [run for run in runs if "errors" in run] == []
@@ -56,7 +61,7 @@ def test_a_chapter_was_run_over_seeds_and_paths_and_nothing_else_went_wrong(chap
 @pytest.mark.parametrize("name", CLAIMS)
 def test_a_claim_held_in_nearly_every_run(name):
     chapter, claim = CLAIMS[name]
-    values = RESULTS[chapter]["values"].get(name, [])
+    values = replicated(chapter)["values"].get(name, [])
     assert len(values) == len(RESULTS[chapter]["runs"]), f"{name} has not been replicated: make replicate"
     otherwise = [value for value in values if value is None or not claim.holds(value)]
     assert len(otherwise) <= (1 - replicate.SHARE) * len(values), (claim, otherwise)
@@ -68,7 +73,7 @@ def test_what_was_run_is_what_the_book_claims():
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_account_beside_the_runs_is_of_the_bounds_that_the_claims_have(chapter):
-    assert RESULTS[chapter]["claims"] == replicate.account(CHAPTERS[chapter], RESULTS[chapter]), "make replicate brings it up to date"
+    assert replicated(chapter)["claims"] == replicate.account(CHAPTERS[chapter], replicated(chapter)), "make replicate brings it up to date"
 
 
 # The words that rest on claims.
