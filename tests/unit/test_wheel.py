@@ -69,7 +69,8 @@ def run(code: str, site: Path, folder: Path) -> str:
 
 
 def test_it_holds_the_library_and_the_weights_of_the_books_last_gpt_and_nothing_else(wheel):
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "saelib").rglob("*") if path.is_file() and path.parent.name != "__pycache__"}
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "saelib").rglob("*") if path.is_file()}
+    here = {name for name in files if not re.search(r"/(__pycache__/|\.)", name)}
     assert {name for name in here if EARLIER.match(name)}
     found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert found == {name for name in here if not EARLIER.match(name)}
