@@ -20,7 +20,9 @@ from . import checks, files
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SHIPPED = Path(__file__).parent / "weights"  # the book's own GPT, with its tokenizer and its model card
+# The book's own GPT with its sparse autoencoder, its tokenizer and its model card. The repository has the GPT at earlier steps of
+# its training beside them, with autoencoders of those: 7 MB for one chapter, which a wheel leaves out.
+SHIPPED = Path(__file__).parent / "weights"
 
 
 class GPT(nn.Module):
@@ -191,16 +193,25 @@ def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.flo
         save_file(weights, draft, metadata={"gpt": json.dumps(model.settings), **notes})
 
 
+def missing(path: Path, expected: str) -> FileNotFoundError:
+    """The error for a file or folder that is not there. Where it is one of `SHIPPED`, it says which of them a wheel leaves out."""
+    message = f"{path} is missing; expected {expected}"
+    if SHIPPED in path.parents:
+        message += "; the book's GPT at earlier steps, and the autoencoders of those, are in its repository only, in saelib/weights"
+    return FileNotFoundError(message)
+
+
 def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
     """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library.
 
-    `python -m saelib.make_gpt` made that, with Muon for an optimiser (Jordan et al., 2024).
+    `python -m saelib.make_gpt` made that, with Muon for an optimiser (Jordan et al., 2024). As it was after 50, 200 and 1,000 steps it
+    lies beside that file, in saelib/weights, but in the book's repository only: a chapter compares them, and a wheel leaves them out.
 
     Raises FileNotFoundError for a missing file, ValueError for one that is truncated or holds no GPT of ours.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; expected a file that save_gpt() wrote")
+        raise missing(path, "a file that save_gpt() wrote")
     tensors, notes = files.read_tensors(path)
     try:
         model = GPT(**json.loads(notes["gpt"]))
@@ -220,7 +231,7 @@ def load_tokenizer(path: str | Path = SHIPPED / "tokenizer.json") -> "Tokenizer"
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; expected a file that a tokenizer was saved in")
+        raise missing(path, "a file that a tokenizer was saved in")
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more special

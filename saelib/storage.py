@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import checks, files
 from .files import CONFIG, WEIGHTS
+from .gpt import missing
 from .models import Autoencoder, Model, SparseAutoencoder
 from .sparsity import BRICKS, Sparsity
 
@@ -47,7 +48,7 @@ def load(path: str | Path) -> Model:
     weights = path / (SPARSIFY_WEIGHTS if (path / SPARSIFY_WEIGHTS).is_file() and not (path / WEIGHTS).is_file() else WEIGHTS)
     for place in (path, path / CONFIG, weights):
         if not (place.is_dir() if place == path else place.is_file()):
-            raise FileNotFoundError(f"{place} is missing; expected a folder with {CONFIG} and {WEIGHTS}, as save() writes it")
+            raise missing(place, f"a folder with {CONFIG} and {WEIGHTS}, as save() writes it")
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         if not isinstance(config, dict):

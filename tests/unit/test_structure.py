@@ -75,9 +75,15 @@ def test_an_import_is_seen_wherever_it_stands(around, line, room):
 
 
 def test_importing_saelib_brings_in_neither_jupyter_nor_pictures_nor_tables():
-    code = "import saelib, sys, json; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
-    found = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    code = """
+import json, sys, torch
+before = {name.split(".")[0] for name in sys.modules}
+import saelib
+print(json.dumps([sorted(before), sorted({name.split(".")[0] for name in sys.modules})]))
+"""
+    before, found = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert {"saelib", "torch", "safetensors"} <= set(found)
+    assert set(found) - set(before) - sys.stdlib_module_names <= {"saelib", "safetensors", "tqdm"}  # all else waits for who needs it
     heavy = {"IPython", "ipywidgets", "anywidget", "traitlets", "matplotlib", "seaborn", "pandas", "sklearn", "skimage", "scipy"}
     assert heavy & set(found) == set()
 
