@@ -1,4 +1,4 @@
-"""What an argument has to be, said once: every check names the argument, the value it got and what was expected."""
+"""Checks of arguments, each written once: an error names the argument, the value it got and what was expected."""
 
 import math
 from collections.abc import Sequence

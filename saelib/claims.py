@@ -1,8 +1,8 @@
-"""What a text says of its results, checked where they are measured.
+"""Claims about results, checked where the results are measured.
 
-A claim is a sentence, a number, and the bounds between which the sentence is true. Where it comes out otherwise, the notebook goes
-on and says so at its place: a reader's machine is not wrong for adding up in another order. A test asks for more
-(SAELIB_CLAIMS=strict), and who wants to know how a claim fares over many runs has the numbers written down (SAELIB_CLAIMS_FILE).
+A claim is a sentence, a number, and the bounds between which the sentence is true. Where the number is out of bounds, the
+notebook says so and goes on: a reader's machine is not wrong for adding up in another order. Tests are stricter
+(SAELIB_CLAIMS=strict), and the numbers of many runs can be collected in a file (SAELIB_CLAIMS_FILE).
 """
 
 import ast
@@ -24,16 +24,18 @@ _SAID = ("words", "above", "below", "show")  # what a claim says; its name and v
 
 
 class ClaimFailed(AssertionError):
-    """A claim came out otherwise, and SAELIB_CLAIMS=strict asked to be stopped by that."""
+    """A claim is out of bounds, and SAELIB_CLAIMS=strict asks for an error."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim as it is written: its name; words, a sentence; above and below, the bounds between which it is true (None: no
-    bound); show, how its numbers are shown (a format specification, such as ".0%").
+    """A claim as it is written in a notebook.
 
-    Raises ValueError for a name that is not lowercase words and digits with dashes between them, for empty words, no
-    bounds or bounds with nothing between them, and an unknown `show`.
+    name: unique in the book; words: a sentence; above and below: the bounds between which it is true (None: no bound); show:
+    a format specification for its numbers, such as ".0%".
+
+    Raises ValueError for a name that is not lowercase words and digits with dashes between them, for empty words, no bounds
+    or bounds with nothing between them, and an unknown `show`.
     """
 
     name: str
@@ -59,11 +61,11 @@ class Claim:
             raise ValueError(f"show of claim {name!r} is {self.show!r}; expected a format of numbers, such as '.0%'") from error
 
     def holds(self, value: float) -> bool:
-        """Whether the value lies between the bounds, these excluded. What is no number does not."""
+        """Whether the value lies between the bounds, these excluded. NaN does not."""
         return (self.above is None or value > self.above) and (self.below is None or value < self.below) and not math.isnan(value)
 
     def shown(self, value: float) -> str:
-        """The value as it is to be shown, and never as -0."""
+        """The value in the format `show`, and never as -0."""
         text = format(value, self.show)
         return text.removeprefix("-") if not re.search("[1-9a-z]", text) else text
 
@@ -74,7 +76,7 @@ class Claim:
         return " and ".join(f"{word} {self.exactly(end)}" for word, end in ends if end is not None)
 
     def exactly(self, end: float) -> str:
-        """A bound as `show` says, with as many decimals as it takes."""
+        """A bound in the format `show`, with as many decimals as it takes."""
         if found := re.fullmatch(r"\.(\d+)([f%])", self.show):
             for decimals in range(int(found[1]), 8):
                 text = f"{end:.{decimals}{found[2]}}"
@@ -83,16 +85,16 @@ class Claim:
         return self.shown(end)
 
     def otherwise(self, value: float) -> str:
-        """What to say where the value is not between the bounds."""
+        """The message for a value that is not between the bounds."""
         return f"On this machine this came out otherwise. {self.words.strip().rstrip('.')}: expected {self.bounds}, measured {self.shown(value)}."
 
 
 def claim(name: str, words: str, value, *, above: float | None = None, below: float | None = None, show: str = ".3g") -> None:
-    """Check what a text says of a result, and go on either way: where it does not hold, show that.
+    """Check a claim about a result, and go on either way; where it does not hold, show that.
 
-    Args: name, words, above, below, show, as in `Claim`, the name unique in the whole book; value, a number, or a tensor of one.
-    Raises ValueError as `Claim` does, and ClaimFailed where the value is not between the bounds and the environment
-    says SAELIB_CLAIMS=strict. Where it names a SAELIB_CLAIMS_FILE, that gets a line of JSON for each claim, with its name and value.
+    Args: name, words, above, below, show, as in `Claim`; value, a number, or a tensor of one.
+    Raises ValueError as `Claim` does, and ClaimFailed where the value is not between the bounds and the environment says
+    SAELIB_CLAIMS=strict. A file named by SAELIB_CLAIMS_FILE gets a line of JSON for each claim, with its name and value.
     """
     own, value = Claim(name, words, above, below, show), float(value)
     if file := os.environ.get("SAELIB_CLAIMS_FILE"):
@@ -131,7 +133,7 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def code_of(notebook: str | PathLike[str]) -> str:
-    """The code of a notebook's cells, one below the other: a text of Python, as `written` and `key` take it.
+    """The code cells of a notebook as one text of Python, as `written` and `key` take it.
 
     Without cells that are tagged `NOT_RUN`: they measure nothing.
     """
@@ -140,9 +142,9 @@ def code_of(notebook: str | PathLike[str]) -> str:
 
 
 def written(source: str) -> list[Claim]:
-    """The claims in a text of Python, in its order.
+    """The claims in a text of Python, in order.
 
-    Raises ValueError for one whose name, words, bounds or show are not written out: they are read without running anything.
+    Raises ValueError for one whose name, words, bounds or show are not literals: they are read without running anything.
     """
     found = []
     for call in sorted(_calls(ast.parse(source)), key=lambda call: call.lineno):
@@ -155,8 +157,11 @@ def written(source: str) -> list[Claim]:
 
 
 def key(source: str) -> str:
-    """A short hash of what a text of Python measures: of its code without comments, and without what its claims say. As
-    long as it is the same, what was measured before still counts."""
+    """A short hash of what a text of Python measures: of its code without comments, and without the words and bounds of its
+    claims.
+
+    As long as it is the same, earlier measurements still count.
+    """
     tree = ast.parse(source)
     for call in _calls(tree):
         call.args[1:2] = []

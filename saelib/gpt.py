@@ -1,8 +1,9 @@
-"""A small GPT, to be read in one sitting: tokens in, the odds of the next token out.
+"""A small GPT, to be read in one sitting: tokens in, logits of the next token out.
 
-Every token is a list of `d_model` numbers, the residual stream, that walks through the blocks. Each block only adds to it:
-first what attention fetches from earlier tokens, then what the MLP makes of the token by itself (Radford et al., 2019;
-Vaswani et al., 2017; for the stream, Elhage et al., 2021). At the end the stream is compared with each token's own vector.
+Every token is a vector of `d_model` numbers, the residual stream, which passes through the blocks. Each block only adds to
+it: first what attention fetches from earlier tokens, then what the MLP makes of the token by itself (Radford et al., 2019;
+Vaswani et al., 2017; for the stream, Elhage et al., 2021). At the end the stream is compared with the embedding of each
+token.
 """
 
 import json
@@ -26,13 +27,13 @@ SHIPPED = Path(__file__).parent / "weights"
 
 
 class GPT(nn.Module):
-    """A GPT with pre-norm blocks and rotary positions (Su et al., 2021), its first weights drawn from `seed`.
+    """A GPT with pre-norm blocks and rotary position embeddings (Su et al., 2021), its initial weights drawn from `seed`.
 
-    Args: n_tokens, how many different tokens there are; d_model, numbers in the residual stream; n_layers, blocks; n_heads,
-    heads of attention in each; context, the most tokens that it looks at.
-    Parts, by the names under which `activations` finds them: "embed"; "blocks.0" and so on, whose output is the
-    residual stream after that block; in it "attention" and "mlp", and "mlp.neurons"; "norm"; "unembed".
-    Raises ValueError for a number below 1, or heads that do not share d_model evenly, in an even number of numbers each.
+    Args: n_tokens, the vocabulary size; d_model, the width of the residual stream; n_layers, the number of blocks; n_heads,
+    attention heads in each; context, the most tokens that it reads at once.
+    Parts, by the names under which `activations` finds them: "embed"; "blocks.0" and so on, whose output is the residual
+    stream after that block; in it "attention" and "mlp", and "mlp.neurons"; "norm"; "unembed".
+    Raises ValueError for a number below 1, or heads among which d_model can't be divided evenly, an even number for each.
     """
 
     def __init__(self, n_tokens: int, d_model: int, n_layers: int, n_heads: int, context: int, *, seed: int = 0):
@@ -60,11 +61,11 @@ class GPT(nn.Module):
                     nn.init.normal_(weight, std=0.02 * depth)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Take these weights, as any module does; the one that is tied may stand among them once, as in named_parameters()."""
+        """Load these weights, as any module does; the tied one may stand among them once, as in named_parameters()."""
         return super().load_state_dict({"unembed.weight": state_dict.get("embed.weight"), **state_dict}, *args, **kwargs)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens (n, t) int64, t at most `context`, to logits (n, t, n_tokens): what may come after each of them.
+        """tokens (n, t) int64, t at most `context`, to the logits (n, t, n_tokens) of the token after each of them.
 
         Raises ValueError for tokens of another shape.
         """
@@ -77,13 +78,15 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def next_logits(self, stream: Tensor, vectors: Tensor, *, block: int) -> Tensor:
-        """What may come after the last token, for each of many changes of the stream there: logits (m, n, n_tokens).
+        """Logits of the token after the last one, for each of many interventions on the residual stream there:
+        (m, n, n_tokens).
 
-        The same as the whole model gives under `changed` with `saelib.language.push`, once for each. But the tokens before the last
-        never see the change, so that only the last one has to go through the later blocks again.
+        The same as the whole model gives under `changed` with `saelib.language.push`, once for each. But the tokens before
+        the last are not affected, so that only the last one has to go through the later blocks again.
 
-        Args: stream (n, t, d_model), what block number `block` puts out in n texts, t at most `context`; vectors
-        (m, n, d_model), what to add to it at the last token. Raises ValueError for other shapes, or a block that is not there.
+        Args: stream (n, t, d_model), the output of block number `block` for n texts, t at most `context`; vectors
+        (m, n, d_model), what to add to it at the last token; block, counted from 0.
+        Raises ValueError for other shapes, or a block that is not there.
         """
         block = checks.count("block", block, least=0, most=len(self.blocks) - 1, why=f"the last of {len(self.blocks)} blocks")
         d_model = self.settings["d_model"]
@@ -95,10 +98,10 @@ class GPT(nn.Module):
         for before, added in zip(stream.split(512), vectors.split(512, dim=1)):  # more at a time would only take more memory
             ends = before[:, -1] + added
             for later in self.blocks[block + 1 :]:
-                _, key, value = later.attention.ask(later.norm_1(before))
+                _, key, value = later.attention.query_key_value(later.norm_1(before))
                 for end in ends:
-                    query, key[:, :, -1:], value[:, :, -1:] = later.attention.ask(later.norm_1(end[:, None]), first=key.shape[2] - 1)
-                    end += later.attention.fetch(query, key, value)[:, 0]
+                    query, key[:, :, -1:], value[:, :, -1:] = later.attention.query_key_value(later.norm_1(end[:, None]), first=key.shape[2] - 1)
+                    end += later.attention.attend(query, key, value)[:, 0]
                     end += later.mlp(later.norm_2(end))
                 if later is not self.blocks[-1]:
                     before = later(before)
@@ -107,7 +110,7 @@ class GPT(nn.Module):
 
 
 class Block(nn.Module):
-    """The stream (n, t, d_model) and what attention and the MLP add to it."""
+    """A transformer block: the stream (n, t, d_model) plus what attention and the MLP add to it."""
 
     def __init__(self, d_model: int, n_heads: int, context: int):
         super().__init__()
@@ -120,7 +123,8 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each token asks (query) the tokens up to itself (key), and takes a mixture of what they offer (value)."""
+    """Causal self-attention: a token compares its query with the keys of the tokens up to itself, and takes a weighted mean
+    of their values."""
 
     def __init__(self, d_model: int, n_heads: int, context: int):
         super().__init__()
@@ -131,37 +135,41 @@ class Attention(nn.Module):
         self.register_buffer("turn", torch.stack([angle.cos(), angle.sin()]), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fetch(*self.ask(x), is_causal=True)
+        return self.attend(*self.query_key_value(x), is_causal=True)
 
-    def ask(self, x: Tensor, *, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value of the tokens x (n, t, d_model), the first of which stands at place `first`: each
-        (n, n_heads, t, d_model / n_heads), the first two turned by where they stand."""
+    def query_key_value(self, x: Tensor, *, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """The queries, keys and values of tokens x (n, t, d_model): each (n, n_heads, t, d_model / n_heads).
+
+        `first` is the position of the first token; queries and keys are rotated by their positions.
+        """
         n, t, _ = x.shape
         query, key, value = self.read(x).view(n, t, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         return self._rotate(query, first), self._rotate(key, first), value
 
-    def fetch(self, query: Tensor, key: Tensor, value: Tensor, *, is_causal: bool = False) -> Tensor:
-        """What tokens that ask get from all those offered, or, if causal, from those up to themselves: (n, t, d_model)."""
-        fetched = F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
-        return self.write(fetched.transpose(1, 2).flatten(2))
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, *, is_causal: bool = False) -> Tensor:
+        """The output of attention, (n, t, d_model), for these queries and all keys, or, if causal, those up to each query's
+        own token."""
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
+        return self.write(mixed.transpose(1, 2).flatten(2))
 
     def looks(self, x: Tensor) -> Tensor:
-        """How much each token looks at each, by head: (n, n_heads, t, t), a row for each that asks, which adds up to 1."""
-        query, key, _ = self.ask(x)
+        """The attention pattern of x (n, t, d_model): (n, n_heads, t, t), a row for each token that attends, which adds up to
+        1."""
+        query, key, _ = self.query_key_value(x)
         match = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
         later = torch.ones(match.shape[2:], dtype=torch.bool, device=x.device).triu(1)
         return match.masked_fill(later, -torch.inf).softmax(dim=3)
 
     def _rotate(self, x: Tensor, first: int) -> Tensor:
-        """Turn pairs of numbers by angles that grow with the position, so that query times key knows how far apart two
-        tokens are, and nothing else of where they stand (Su et al., 2021)."""
+        """Rotate pairs of numbers by angles that grow with the position, so that query times key depends on how far apart two
+        tokens are, and not on where they are (Su et al., 2021)."""
         cos, sin = self.turn[:, first : first + x.shape[2]]
         left, right = x.chunk(2, dim=3)
         return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=3)
 
 
 class MLP(nn.Module):
-    """Four times as many neurons as the stream has numbers, each on or off by itself, and what they write back."""
+    """The MLP of a block: 4 d_model neurons, each computed from the stream by itself, and what they write back."""
 
     def __init__(self, d_model: int):
         super().__init__()
@@ -173,9 +181,9 @@ class MLP(nn.Module):
 
 
 def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.float16, **notes: str) -> None:
-    """Write a GPT's weights into the safetensors file `path`, with its sizes and `notes` as the file's metadata.
+    """Write a GPT's weights to the safetensors file `path`, with its sizes and `notes` as metadata.
 
-    Args: precision, torch.float16, or torch.float8_e4m3fn for half the size: then a scale for each row stands beside it.
+    Args: precision, torch.float16, or torch.float8_e4m3fn for half the size, with a scale for each row.
     Raises ValueError where a weight is not finite, also for being too large for float16, and for another precision.
     """
     if precision not in (torch.float16, torch.float8_e4m3fn):
@@ -202,12 +210,13 @@ def missing(path: Path, expected: str) -> FileNotFoundError:
 
 
 def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
-    """The GPT in the safetensors file `path`: without one, the book's own, which has read Python's standard library.
+    """Load a GPT from the safetensors file `path`: by default the book's own, trained on Python's standard library.
 
-    `python -m saelib.make_gpt` made that, with Muon for an optimiser (Jordan et al., 2024). As it was after 50, 200 and 1,000 steps it
-    lies beside that file, in saelib/weights, but in the book's repository only: a chapter compares them, and a wheel leaves them out.
+    `python -m saelib.make_gpt` trained that one, with the optimizer Muon (Jordan et al., 2024). As it was after 50, 200 and 1,000
+    steps, it lies beside that file, in saelib/weights, but only in the book's repository: a chapter compares them, and a wheel
+    leaves them out.
 
-    Raises FileNotFoundError for a missing file, ValueError for one that is truncated or holds no GPT of ours.
+    Raises FileNotFoundError for a missing file, ValueError for one that is truncated or holds no GPT of this library.
     """
     path = Path(path)
     if not path.is_file():
@@ -223,7 +232,7 @@ def load_gpt(path: str | Path = SHIPPED / "gpt.safetensors") -> GPT:
 
 
 def load_tokenizer(path: str | Path = SHIPPED / "tokenizer.json") -> "Tokenizer":
-    """The tokenizer in the file `path`: without one, that of the book's own GPT.
+    """Load the tokenizer in the file `path`: by default that of the book's own GPT.
 
     Raises FileNotFoundError for a missing file, ValueError for one that holds no tokenizer.
     """

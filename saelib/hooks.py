@@ -1,7 +1,7 @@
-"""What goes through the parts of any model, seen and changed on its way: forward hooks by the name of the part.
+"""Forward hooks for any model: the activations of a part, read or replaced.
 
-Nothing here knows our own GPT: a part is a `torch.nn.Module` within the model, by the name that `model.named_modules()` gives
-it, such as "blocks.2" in our GPT and "transformer.h.2" in a GPT-2 of Hugging Face's.
+Nothing here is specific to our own GPT: a part is a `torch.nn.Module` within the model, by its name in
+`model.named_modules()`, such as "blocks.2" in our GPT and "transformer.h.2" in a GPT-2 from Hugging Face.
 """
 
 import difflib
@@ -15,13 +15,15 @@ from torch import Tensor, nn
 
 @contextmanager
 def changed(model: nn.Module, part: str, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """While this lasts, what the part puts out is `change` of it: a tensor of the same shape, (n, t, d).
+    """While this context lasts, the output of a part is replaced by `change` of it: a tensor of the same shape, (n, t, d).
 
         with changed(gpt, "blocks.2", lambda stream: stream.roll(1, dims=0)):
             logits = gpt(tokens)
 
-    Where a part puts out a tuple, its first entry is meant. Raises ValueError for a part that the model does not have, at
-    once, and for a change that gives another shape, when the model runs.
+    This is activation patching, ablation or steering, depending on the change. Of an output that is a tuple, the first entry
+    is replaced.
+    Raises ValueError for a part that the model does not have, at once, and for a change that gives another shape, when the
+    model runs.
     """
 
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
@@ -41,7 +43,8 @@ def changed(model: nn.Module, part: str, change: Callable[[Tensor], Tensor]) -> 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """While this lasts, the model works as it does in use, without dropout and the like, whatever mode it was left in."""
+    """While this context lasts, the model is in evaluation mode (no dropout); afterwards each module is in its old mode
+    again."""
     training = [module for module in model.modules() if module.training]
     try:
         for module in training:
@@ -53,14 +56,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def activations(model: nn.Module, part: str, batches: Iterable[Tensor]) -> Tensor:
-    """What the part puts out as the model reads `batches`, one after the other: (all, d), a row for each token.
+    """The activations of a part as the model reads `batches`, one after the other: (all, d), a row for each token.
 
-    When the part has put out its numbers for a batch, the model stops there: what comes after it costs nothing, and a part that
-    is used several times shows what it does the first time. A model that was left in training mode works as in use meanwhile.
+    The forward pass stops at the part: what comes after it costs nothing, and of a part that is used several times, the first
+    use is taken. The model is in evaluation mode meanwhile.
 
-    Args: model, anything that is called with a batch of tokens; part, the name of a module in it; batches of tokens, (n, t)
-    each. Raises ValueError for a part that the model does not have, one that is not used, or puts out no tensor of (n, t, d),
-    and for batches that are none.
+    Args: model, anything that is called with a batch of tokens; part, the name of a module in it; batches, tensors of tokens
+    (n, t).
+    Raises ValueError for a part that the model does not have, one that is not used, or whose output is no tensor (n, t, d),
+    and for no batches.
     """
     _part(model, part)
     seen = [output(model, part, batch).flatten(0, -2) for batch in batches]
@@ -71,7 +75,7 @@ def activations(model: nn.Module, part: str, batches: Iterable[Tensor]) -> Tenso
 
 @torch.no_grad()  # not in inference mode: what was made there can't be learned from
 def output(model: nn.Module, part: str, batch: Tensor) -> Tensor:
-    """The same of one batch (n, t), as it lies: (n, t, d). Raises ValueError as `activations` does."""
+    """The activations of a part for one batch of tokens (n, t): (n, t, d). Raises ValueError as `activations` does."""
     seen: list[Tensor] = []
 
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:

@@ -1,4 +1,5 @@
-"""What a feature stands for: where it is on, how strongly, what it draws, and what happens without it."""
+"""What a feature stands for: the examples that activate it, the labels that it predicts, and what ablating or steering it
+does."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,12 +13,12 @@ from .models import Model, SparseAutoencoder
 
 
 class Card(NamedTuple):
-    """What there is to know of one feature, from a set of examples.
+    """A feature card: what a set of examples says about one feature.
 
-    feature: its number; picture: (d_in,), its row of W_dec; density: the share of the examples in which it is on;
-    values: (on,), how strongly, in the examples where it is on, from strong to weak, whatever the sign, where codes have signs;
-    examples: (on,) int64, which examples these are; error and without: the squared error that is left in them, as a share of their squared distance
-    from the mean of all examples, with the feature and with it switched off (NaN for a feature that is never on).
+    feature: its index; picture: (d_in,), its row of W_dec; density: the fraction of the examples in which it is active;
+    values: (m,), its activations in these, by falling absolute value; examples: (m,) int64, the indices of these examples;
+    error and without: the squared error of these examples, divided by their squared distance from the mean of all examples,
+    with the feature and with it ablated (NaN for a feature that is never active).
     """
 
     feature: int
@@ -29,18 +30,21 @@ class Card(NamedTuple):
     without: float
 
     def across(self, count: int) -> Tensor:
-        """`count` of its examples, spread evenly over the whole range from the strongest to the weakest: (count,) int64.
+        """`count` of its examples, evenly spread by rank from the strongest activation to the weakest: (count,) int64.
 
-        The strongest alone mislead: a feature may be on for one thing where it is strong and for others where it is weak.
-        Raises ValueError where the feature is on in fewer examples.
+        The top activating examples alone mislead: a feature may be active for one thing where it is strong and for others
+        where it is weak.
+        Raises ValueError where the feature is active in fewer examples.
         """
         checks.count("count", count, most=len(self.examples), why=f"for so often is feature {self.feature} on")
         return self.examples[torch.linspace(0, len(self.examples) - 1, count).round().long()]
 
 
 def strongest_first(strength: Tensor) -> Tensor:
-    """In which examples a feature is on, which is: not zero, from its activations (n,): (on,) int64, the strongest first,
-    whatever their sign, and in their order where they are equal."""
+    """The examples in which a feature is active, by falling absolute activation: activations (n,) to indices (m,) int64.
+
+    Active is whatever is not zero; equal ones keep their order.
+    """
     on = strength.nonzero().ravel()
     return on[strength[on].abs().argsort(descending=True, stable=True)]
 
@@ -62,13 +66,14 @@ def card(sae: SparseAutoencoder, x: Tensor, feature: int) -> Card:
 
 
 def steering_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tensor, *, gain: float) -> Tensor:
-    """What to add to activations, or to their copies, to turn a feature to `gain` times what it was: (n, d_in).
+    """Steering vectors: what to add to activations, or to their reconstructions, to multiply a feature by `gain`: (n, d_in).
 
         (gain - 1) * codes[i, feature] * W_dec[feature]
 
-    A gain of 0 switches it off. All else stays as it was, also what the autoencoder does not copy.
+    A gain of 0 ablates it. All else stays as it was, the reconstruction error included.
 
-    Args: codes (n, d_sae), of the activations; feature, one for all rows, or (n,) int64, for each row one of its own.
+    Args: codes (n, d_sae), of the activations; feature, one index for all rows, or (n,) int64, one for each row; gain, the
+    factor.
     Raises ValueError for codes of another shape, a feature that the model does not have, or a gain that is no finite number.
     """
     checks.matrix("codes", codes, sae.d_sae)
@@ -81,12 +86,12 @@ def steering_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tenso
 
 
 def swap_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tensor, other: Tensor) -> Tensor:
-    """What to add to activations, or to their copies, to put something else in the place of a feature: (n, d_in).
+    """What to add to activations, or to their reconstructions, to replace a feature by another vector: (n, d_in).
 
         other - codes[i, feature] * W_dec[feature]
 
-    Args: codes (n, d_sae) and feature, as for `steering_vectors`; other, (d_in,) or (n, d_in), what comes instead, such as
-    8 * sae.W_dec[20], another feature at a strength of 8, or as long a vector in a direction drawn by lot, to compare with.
+    Args: codes (n, d_sae) and feature, as for `steering_vectors`; other, (d_in,) or (n, d_in), the replacement, such as
+    8 * sae.W_dec[20], another feature at an activation of 8, or, as a control, a random direction of that length.
     Raises ValueError as `steering_vectors` does, and for another shape or type of other, or numbers that are not finite.
     """
     off = steering_vectors(sae, codes, feature, gain=0.0)
@@ -95,7 +100,7 @@ def swap_vectors(sae: SparseAutoencoder, codes: Tensor, feature: int | Tensor, o
 
 @torch.no_grad()
 def ablate(sae: SparseAutoencoder, x: Tensor, feature: int) -> Tensor:
-    """The copies of x (n, d_in) with `feature` switched off, all else as it was: (n, d_in).
+    """Reconstructions of x (n, d_in) with `feature` ablated, its activation set to zero: (n, d_in).
 
     Raises ValueError for a feature that the model does not have.
     """
@@ -104,7 +109,7 @@ def ablate(sae: SparseAutoencoder, x: Tensor, feature: int) -> Tensor:
 
 @torch.no_grad()
 def steer(sae: SparseAutoencoder, x: Tensor, feature: int, *, gain: float) -> Tensor:
-    """The copies of x (n, d_in) with `feature` turned to `gain` times what it was: (n, d_in).
+    """Reconstructions of x (n, d_in) with the activation of `feature` multiplied by `gain`: (n, d_in).
 
     Raises ValueError for a feature that the model does not have, or a gain that is no finite number.
     """
@@ -113,14 +118,14 @@ def steer(sae: SparseAutoencoder, x: Tensor, feature: int, *, gain: float) -> Te
 
 
 def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
-    """Of how many kinds of example each neuron speaks: (d_code,), from 1 up to the number of kinds.
+    """The effective number of classes that each neuron responds to: (d_code,), from 1 up to the number of classes.
 
-        exp( - sum over kinds of p log p ),   p = a kind's share of all that the neuron says
+        exp( - sum over classes of p log p ),   p = a class's fraction of the sum of the neuron's activations
 
-    (the exponential of the entropy, a "Hill number": Hill, 1973). 1 for a neuron that is on for one kind only, and the number
-    of kinds for one that is on for all alike; NaN for one that is never on.
+    (the exponential of the entropy, a "Hill number": Hill, 1973). 1 for a neuron that is active for one class only, and the
+    number of classes for one that is equally active for all; NaN for one that is never active.
 
-    Args: strength (n, d_code), how strongly each neuron is on in each example, not negative; label (n,) int64, the kinds.
+    Args: strength (n, d_code), the activation of each neuron in each example, not negative; label (n,) int64, the classes.
     Raises ValueError for other shapes or types, numbers that are not finite, or negative ones.
     """
     strength = checks.finite("strength", checks.matrix("strength", strength)).double()
@@ -132,25 +137,26 @@ def effective_kinds(strength: Tensor, label: Tensor) -> Tensor:
     return torch.special.entr(said / said.sum(dim=0)).sum(dim=0).exp()
 
 
-#: How much ink a pixel has to gain or lose for `part_overlap` to see it: half of a sixteenth of full ink, for less is gone
-#: when a picture is drawn in sixteenths.
+#: The least change of a pixel's ink that `part_overlap` counts: half of a sixteenth of full ink, for less is gone when a
+#: picture is drawn in sixteenths.
 VISIBLE = 1 / 32
 
 
 @torch.no_grad()
 def part_overlap(model: Model, x: Tensor, masks: Tensor, *, least: int = 10) -> Tensor:
-    """How well what each feature draws covers each true part: (parts, d_code), from 0 to 1.
+    """How well the pixels that each feature draws overlap each true part (mean IoU): (parts, d_code), from 0 to 1.
 
-    Set one feature of a picture back to its usual value, and look which pixels of the copy change by `VISIBLE` or more. In
-    every picture where there are any, compare them with the pixels of the part:
+    Set one feature of a picture to its usual value, and take the pixels of the reconstruction that change by `VISIBLE` or
+    more. In every picture where there are any, compare them with the pixels of the part:
 
         overlap = mean over pictures of  (pixels in both)  /  (pixels in either)
 
     (the Jaccard index, "intersection over union"). A picture without the part counts 0. The usual value is the median over x:
-    0 for a feature that is off in most pictures, and where a dense neuron rests. A feature that changes fewer than `least`
-    pictures has 0 throughout.
+    0 for a feature that is inactive in most pictures, and the resting value of a dense neuron. A feature that changes fewer
+    than `least` pictures has 0 throughout.
 
-    Args: model, that copies pictures; x (n, d_in); masks (n, parts, height, width) bool, height * width = d_in.
+    Args: model, trained to reconstruct the pictures; x (n, d_in); masks (n, parts, height, width) bool, height * width =
+    d_in.
     Raises ValueError for other shapes or types, or a least below 1.
     """
     codes = model.encode(x)
@@ -174,12 +180,13 @@ def part_overlap(model: Model, x: Tensor, masks: Tensor, *, least: int = 10) -> 
 
 
 class LabelScores(NamedTuple):
-    """How well each feature tells where a label holds, an entry for each feature, measured on examples kept aside.
+    """How well each feature predicts its best label, on held-out examples; an entry for each of f features.
 
-    label: (f,) int64, the number of the label that it tells best; threshold: (f,), from which activation on it counts as on;
-    precision: (f,), the share of the examples where it is on in which the label holds; recall: (f,), the share of the examples
-    in which the label holds where it is on; f1: (f,), their harmonic mean; auroc: (f,), how often it is stronger in an example
-    with the label than in one without, ties counted half (NaN where all examples have the label, or none).
+    label: (f,) int64, the index of the label that it predicts best; threshold: (f,), the activation above which it predicts
+    the label; precision: (f,), of the examples above the threshold, the fraction with the label; recall: (f,), of the
+    examples with the label, the fraction above the threshold; f1: (f,), the harmonic mean of the two; auroc: (f,), the area
+    under the ROC curve, which is the probability that the activation is higher in an example with the label than in one
+    without, ties counted half (NaN where all examples have the label, or none).
     """
 
     label: Tensor
@@ -191,11 +198,11 @@ class LabelScores(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Labels that may hold at the tokens of a text, and how well each feature tells its own.
+    """Labels of the tokens of a text, and how well each feature predicts its best label.
 
-    names: what they are called; holds: (n, labels) bool, which of them hold at each token; scores: of `label_scores`, on the
-    codes of the features; intervals: (f, 2), between which two numbers each F1 lies, of `f1_intervals`, or None; least_f1: from
-    which F1 on a feature is called by its label.
+    names: of the labels; holds: (n, labels) bool, which tokens have which label; scores: from `label_scores`, on the codes of
+    the features; intervals: (f, 2), confidence intervals of F1, from `f1_intervals`, or None; least_f1: the lowest F1 with
+    which a feature is named after its label.
     """
 
     names: Sequence[str]
@@ -210,11 +217,12 @@ SHARES = torch.logspace(-3.3, -0.3, 13).tolist()  # thresholds tried: above them
 
 @torch.no_grad()
 def threshold_counts(codes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """At each of a dozen thresholds, where is each feature on above it, and which labels hold there?
+    """At each of several thresholds: how many examples are above it, and how many of these have each label, for each feature.
 
-    Args: codes (n, f), how strongly the features are on in n examples; labels (n, l) bool, which labels hold in them.
-    Returns bars (f, t), each feature's thresholds, from high to low, above which lie as many examples as `SHARES` says; on (f, t), in how
-    many examples it is above them; both (f, t, l), in how many of these each label holds. Zeros of a sparse code cost nothing.
+    Args: codes (n, f), the activations of f features in n examples; labels (n, l) bool, which of the examples have which
+    label.
+    Returns thresholds (f, t), from high to low, those quantiles of each feature's activations that `SHARES` gives; (f, t),
+    the number of examples above each; (f, t, l), how many of these have each label. Zeros of a sparse code cost nothing.
     """
     # Enough examples to place thresholds by; a feature is a row, for then it is ordered from one place. Only the places asked for
     # have to be in order, which takes a fraction of the time of sorting.
@@ -237,13 +245,13 @@ def threshold_counts(codes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Ten
 
 @torch.no_grad()
 def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels: Tensor) -> LabelScores:
-    """Find for each feature the label and threshold with the best F1 on some examples, and score it on others.
+    """Find for each feature the label and threshold with the best F1 on some examples, and score them on held-out ones.
 
-    The same search for all that can be on more or less: features of a sparse autoencoder, neurons, directions. Thresholds are
-    quantiles of the feature's own activations, or 0 where so many examples are not on at all.
+    The same search for all that has activations: features of a sparse autoencoder, neurons, directions. Thresholds are
+    quantiles of a feature's own activations, or 0 where it is active in fewer examples.
 
-    Args: codes (n, f), activations in the examples to choose by; labels (n, l) bool, which labels hold in them;
-    held_codes (m, f) and held_labels (m, l), the same of the examples to measure by.
+    Args: codes (n, f), activations in the examples to choose by; labels (n, l) bool, which of them have which label;
+    held_codes (m, f) and held_labels (m, l), the same of the held-out examples.
     Raises ValueError for other shapes or types, or activations that are not finite.
     """
     for name, code, label in (("codes", codes, labels), ("held_codes", held_codes, held_labels)):
@@ -267,7 +275,8 @@ def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels:
 
 
 def _auroc(strength: Tensor, true: Tensor) -> Tensor:
-    """How often a positive example is stronger than a negative one. Those with the lowest value, most as a rule, are not sorted."""
+    """The probability that a positive example is above a negative one. Those with the lowest value, most as a rule, are not
+    sorted."""
     above = strength > strength.min()
     values, place, count = strength[above].unique(return_inverse=True, return_counts=True)
     positives = torch.bincount(place[true[above]], minlength=len(values)).double()
@@ -283,12 +292,13 @@ FALSE_ALARM, MISSED = "on though the label does not hold", "off though the label
 
 
 class Example(NamedTuple):
-    """A piece of text around one token, and how strongly one feature is on at each of its tokens.
+    """An excerpt of text around one token, with the activations of one feature.
 
-    tokens: the text, token by token; activations: (tokens,), none negative; focus: the place of the token that the example
-    was chosen for; quantile: which part of the feature's range that token is from: `STRONGEST`, `WEAKEST`, words for what lies
-    between, such as "3rd tenth", `FALSE_ALARM`, for one at which it is on above its threshold although its label does not
-    hold, or `MISSED`, for one at which it is not on although its label holds.
+    tokens: the excerpt, token by token; activations: (tokens,), none negative; focus: the index in it of the token that it
+    was chosen for; quantile: which part of the feature's range that token is from: `STRONGEST`, `WEAKEST`, words for what
+    lies between, such as "3rd tenth", `FALSE_ALARM`, for one above the threshold but without the label, or `MISSED`, for one
+    that has the label where the feature is inactive; place: the index of that token among all tokens, or None; source: the
+    name of the text, or None.
     """
 
     tokens: Sequence[str]
@@ -300,10 +310,11 @@ class Example(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What happens when a feature is switched off, all else as it was.
+    """What ablating a feature does to the model's predictions, all else as it was.
 
-    loss_on, loss_elsewhere: how many nats the loss of the next token rises by, on average over the tokens at which the feature
-    is on, and over the others; changed: next tokens whose probability moves most, each with its probability before and after.
+    loss_on, loss_elsewhere: by how many nats the next-token loss rises, on average over the tokens at which the feature is
+    active, and over the others; changed: the next tokens whose probability changes most, each with its probability before and
+    after.
     """
 
     loss_on: float
@@ -312,16 +323,16 @@ class Effect(NamedTuple):
 
 
 class FeatureCard(NamedTuple):
-    """What there is to know of one feature of a language model's activations, from a set of texts.
+    """A feature card for a language model: what a set of texts says about one feature.
 
-    feature: its number; label: what it stands for, in a few words ("inside a docstring"), or None where no label fits; f1,
-    precision, recall: of "it is on at more than `threshold`" as a test for the label; auroc: how often it is stronger at a
-    token for which the label holds than at one for which it does not (these five say nothing where there is no label);
-    density: the share of all tokens at which it is on; histogram: (bins,) in how many tokens it is on how strongly, in bins of
-    one width from 0 to `maximum`, its strongest activation; promoted, suppressed: tokens with the change of their logit, the
-    largest first; effect: what switching it off does, or None where that was not measured; examples: texts from its whole
-    range, the strongest first; holds: at how many of the tokens that f1 is from the label holds; interval: in which f1 lies, if
-    other texts of the kind had been taken (see `f1_intervals`). The last two are None where nobody says.
+    feature: its index; label: what it stands for, in a few words ("inside a docstring"), or None where no label fits;
+    f1, precision, recall: of "its activation is above `threshold`" as a test for the label; auroc: as in `LabelScores` (these
+    five mean nothing where there is no label); density: the fraction of all tokens at which it is active; histogram: (bins,),
+    the number of tokens by activation, in bins of one width from 0 to `maximum`, its strongest activation;
+    promoted, suppressed: the tokens whose logits it raises and lowers most, with the change of the logit, the largest first;
+    effect: what ablating it does, or None where that was not measured; examples: excerpts from its whole range of
+    activations, the strongest first; holds: how many of the tokens that f1 is from have the label; interval: the confidence
+    interval of f1 (see `f1_intervals`). The last two are None where they are not known.
     """
 
     feature: int
@@ -343,11 +354,11 @@ class FeatureCard(NamedTuple):
 
 
 class Similar(NamedTuple):
-    """For each feature the others that are most like it, in two ways.
+    """For each of f features the others that are most similar, by decoder direction and by co-activation.
 
-    direction: (f, most) int64, those whose rows of the decoder point most nearly the same way, the nearest first; cosine:
-    (f, most), the cosine of the angle between the two; together: (f, most) int64, those that are on at the same places the
-    most; share: (f, most), of all places at which either of the two is on, the share at which both are (the Jaccard index).
+    direction: (f, most) int64, those with the most similar decoder rows, the most similar first; cosine: (f, most), the
+    cosine similarities of these; together: (f, most) int64, those that are most often active at the same places; share:
+    (f, most), the Jaccard index of these: the places where both are active, divided by those where either is.
     """
 
     direction: Tensor
@@ -358,13 +369,14 @@ class Similar(NamedTuple):
 
 @torch.no_grad()
 def similar_features(decoder: Tensor, codes: Tensor, *, most: int = 5) -> Similar:
-    """Which features are alike: by what they draw, and by when they are on. On is whatever is not zero.
+    """The most similar other features of each feature, by decoder direction and by co-activation. Active is whatever is not
+    zero.
 
-    The two need not agree. Features that are on together often stand for parts of one thing, and draw different parts of it;
-    features that draw nearly the same may share out its occasions among themselves, and never be on together.
+    The two need not agree. Features that are active together often stand for parts of one thing, and write different parts of
+    it; features with nearly the same direction may share out its occurrences among themselves, and never be active together.
 
-    Args: decoder (f, d_in), a feature a row, as W_dec; codes (n, f), how strongly they are on at n places; most, how many others.
-    A feature whose row is zero has a cosine of 0 with all, and one that is never on a share of 0.
+    Args: decoder (f, d_in), a feature a row, as W_dec; codes (n, f), activations at n places; most, how many others. A
+    feature whose row is zero has a cosine of 0 with all, and one that is never active a share of 0.
     Raises ValueError for other shapes or types, numbers that are not finite, or as many others as there are features.
     """
     decoder = checks.finite("decoder", checks.matrix("decoder", decoder))
@@ -386,10 +398,11 @@ def similar_features(decoder: Tensor, codes: Tensor, *, most: int = 5) -> Simila
 
 
 class StrongestAt(NamedTuple):
-    """Which features are on at some places, the strongest first.
+    """Which features are active at some places, such as tokens, the strongest first.
 
-    places: (p,) int64, which rows of the codes these are, from low to high; feature: (p, most) int64, the features that are
-    strongest there, -1 where fewer are on; activation: (p, most), how strongly, 0 there; count: (p,) int64, how many are on in all.
+    places: (p,) int64, rows of the codes, in rising order; feature: (p, most) int64, the indices of the strongest features
+    there, -1 where fewer are active; activation: (p, most), their activations, 0 there; count: (p,) int64, how many features
+    are active in all.
     """
 
     places: Tensor
@@ -400,14 +413,15 @@ class StrongestAt(NamedTuple):
 
 @torch.no_grad()
 def strongest_at(codes: Tensor, places: Tensor, *, most: int = 8) -> StrongestAt:
-    """The view from the other side of a card: not where a feature is on, but which features are on at a place.
+    """The strongest active features at each of some places, such as tokens: the view opposite to a feature card.
 
-    Strong is what is near the strongest that the feature itself ever is in `codes`: a feature that is always on, and never
-    any stronger than today, says less about a place than one that is as strong here as anywhere.
+    Strength is relative to the feature's own maximum in `codes`: a feature that is always active, and nowhere much stronger
+    than elsewhere, says less about a place than one that is as strong here as anywhere.
 
-    Args: codes (n, f), how strongly each feature is on at n places; places (p,) int64, which of these to look at, in any order,
-    a place that comes twice once; most, how many features to name at each.
-    Raises ValueError for other shapes or types, codes that are not finite, no places, one that is not there, or more than f.
+    Args: codes (n, f), the activations of f features at n places; places (p,) int64, the rows to look at, in any order, one
+    that comes twice counted once; most, how many features to return for each.
+    Raises ValueError for other shapes or types, codes that are not finite, no places, one that is not there, or a most above
+    f.
     """
     codes = checks.finite("codes", checks.matrix("codes", codes))
     if not isinstance(places, Tensor) or places.dtype != torch.int64 or places.ndim != 1 or not len(places):
@@ -426,9 +440,10 @@ def strongest_at(codes: Tensor, places: Tensor, *, most: int = 8) -> StrongestAt
 
 
 def example_places(cards: Sequence[FeatureCard]) -> Tensor:
-    """Of all examples the places at which their own card's feature is on, and those that they were chosen for: (p,) int64,
-    each once, from low to high.
+    """The tokens at which the examples of `cards` are active, and those that they were chosen for: (p,) int64, each once, in
+    rising order.
 
+    They are indices among all tokens, as `strongest_at` takes them.
     Raises ValueError where there is no example, or one does not say its place.
     """
     found = []
@@ -447,14 +462,15 @@ def example_places(cards: Sequence[FeatureCard]) -> Tensor:
 def f1_intervals(
     scores: LabelScores, codes: Tensor, labels: Tensor, groups: Tensor, *, level: float = 0.95, draws: int = 1_000, seed: int = 0
 ) -> Tensor:  # fmt: skip
-    """Between which two numbers each feature's F1 lies, had other texts of the kind been taken: (f, 2).
+    """Confidence intervals of each feature's F1, had other texts of the kind been taken: (f, 2), lower and upper ends.
 
-    A bootstrap over groups (Efron, 1979): as many groups are drawn by lot, each as often as it comes, F1 is worked out on
-    these, again and again, and the interval holds the middle `level` of what comes out. Whole texts are drawn, not tokens, for
-    what stands in one text is alike.
+    A cluster bootstrap (Efron, 1979): as many texts as there are, are drawn at random with replacement, F1 is computed on
+    these, again and again, and the interval holds the middle `level` of the results. Whole texts are drawn, not tokens,
+    because the tokens of one text are alike.
 
-    Args: scores, of `label_scores`; codes (m, f) and labels (m, l) bool, the examples kept aside that they are from; groups
-    (m,) int64, which text each example is from, counted from 0.
+    Args: scores, from `label_scores`; codes (m, f) and labels (m, l) bool, the held-out examples that they are from; groups
+    (m,) int64, the text of each example, counted from 0; level, the coverage; draws, the number of bootstrap samples; seed,
+    of the draws.
     Raises ValueError for other shapes or types, a level that is not between 0 and 1, or fewer than one draw.
     """
     codes = checks.finite("codes", checks.matrix("codes", codes, len(scores.f1)))

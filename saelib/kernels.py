@@ -1,10 +1,10 @@
-"""The work of a sparse code that touches its active features alone: reading, rebuilding, and both gradients.
+"""Sparse encoding, decoding and gradients that touch active features alone.
 
-A code of 16,384 numbers, 32 of them active, needs one large product: every feature has to be asked whether it fits. After
-that, what is zero stays out of everything. Rebuilding adds up 32 rows instead of multiplying 16,384, and a weight's
-gradient is a sum over those examples that used its feature. Both are "bags": weighted sums of a few chosen rows, which
-`torch.nn.functional.embedding_bag` adds up without making a copy of them. The gradients need the entries sorted by
-feature; they are sorted once for both.
+Of 16,384 features with 32 active, one large product remains: every feature needs its pre-activation. After that, zeros stay
+out of everything. Decoding adds up 32 rows instead of multiplying 16,384, and the gradient of a feature's weights is a sum
+over those examples in which it is active. Both are "bags": weighted sums of a few chosen rows, which
+`torch.nn.functional.embedding_bag` adds up without making a copy of them. The gradients need the entries sorted by feature;
+they are sorted once for both.
 """
 
 import threading
@@ -16,9 +16,9 @@ from torch.nn.functional import embedding_bag
 
 
 def product(x: Tensor, W: Tensor, b: Tensor) -> Tensor:
-    """x W + b, (n, features), without gradients, good until the next call from the same thread (in bfloat16 under autocast).
+    """x W + b, (n, features), without gradients, valid until the next call from the same thread (in bfloat16 under autocast).
 
-    It is the largest thing in memory by far, so every step writes it to the same place: asking for new pages takes time.
+    It is the largest tensor in memory by far, so every step writes it to the same place: allocating new pages takes time.
     """
     if torch.is_autocast_enabled(x.device.type):
         return torch.addmm(b, x, W)
@@ -32,18 +32,18 @@ def _place(rows: int, columns: int, dtype: torch.dtype, device: torch.device, th
 
 
 def forget() -> None:
-    """Give back the memory that `product` keeps."""
+    """Free the memory that `product` keeps."""
     _place.cache_clear()
 
 
 class Entries:
-    """Where the active numbers of a batch of codes stand.
+    """The indices of the active entries in a batch of codes.
 
-    An entry is one number of one code, and belongs to one bag: the sum that it is part of when codes are rebuilt. There
-    may be more bags than examples (codes that are rebuilt in several parts).
+    An entry is one activation in one code, and belongs to one bag: the sum that it is part of in decoding. There may be more
+    bags than examples (codes that are decoded in several parts).
 
-    Args, all int64 of shape (entries,): example, whose code the entry is of; feature, which number; bag, in rising order.
-    bags and features: how many of them there are.
+    Args, all int64 of shape (entries,): example, the index of its code; feature, the index of its feature; bag, in rising
+    order. bags and features: how many of them there are.
     """
 
     def __init__(self, example: Tensor, feature: Tensor, bag: Tensor, bags: int, features: int):
@@ -56,12 +56,13 @@ class Entries:
 
     @cached_property
     def by_feature(self) -> tuple[Tensor, Tensor]:
-        """The entries' numbers sorted by feature, and where each feature's begin."""
+        """The entries' indices sorted by feature, and where those of each feature begin."""
         ordered, order = self.feature.sort(stable=True)
         return order, _starts(ordered, self.features)
 
     def weight_gradient(self, rows: Tensor, of: Tensor, values: Tensor) -> Tensor:
-        """For each feature the sum over its entries of `values` times a row of `rows`, `of` saying which: (features, d)."""
+        """For each feature the sum, over its entries, of `values` times a row of `rows`, whose index is in `of`:
+        (features, d)."""
         order, starts = self.by_feature
         return _bags(rows, of[order], starts, values[order])
 
@@ -76,7 +77,7 @@ def _bags(rows: Tensor, of: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
 
 
 def _dots(left: Tensor, of: Tensor, right: Tensor, and_of: Tensor, starts: Tensor) -> Tensor:
-    """Inner products of rows of `left` and rows of `right`, `of` and `and_of` saying which: (entries,)."""
+    """Inner products of rows of `left` and rows of `right`, whose indices are in `of` and `and_of`: (entries,)."""
     return torch.ops.aten._embedding_bag_per_sample_weights_backward(left, right, and_of, starts, of, 0)
 
 
@@ -124,13 +125,13 @@ class _Rebuild(torch.autograd.Function):
 
 
 def read(x: Tensor, W_enc: Tensor, b_enc: Tensor, b_dec: Tensor, values: Tensor, entries: Entries) -> Tensor:
-    """The pre-activations at the entries, (entries,), with gradients for x, W_enc, b_enc and b_dec.
+    """The pre-activations of the entries, (entries,), with gradients for x, W_enc, b_enc and b_dec.
 
-    Args: x (n, d); W_enc (d, features); b_enc (features,); b_dec (d,); values (entries,), what `product` has found there.
+    Args: x (n, d); W_enc (d, features); b_enc (features,); b_dec (d,); values (entries,), what `product` has computed there.
     """
     return _Read.apply(x, W_enc, b_enc, b_dec, values, entries)
 
 
 def rebuild(values: Tensor, W_dec: Tensor, entries: Entries) -> Tensor:
-    """What the entries' values (entries,) add up to in each bag, (bags, d), with gradients for values and W_dec."""
+    """The decoded sums of the bags, (bags, d), from the entries' activations (entries,), with gradients for these and W_dec."""
     return _Rebuild.apply(values, W_dec, entries)

@@ -1,6 +1,6 @@
-"""A language model and its text, token by token: activations, losses, n-grams to compare with, and the cards of its features.
+"""A language model and its text, token by token: activations, losses, n-gram baselines, interventions, and feature cards.
 
-Any model will do that gives logits (n, t, n_tokens) for tokens (n, t), or something that has them as its `.logits`, as the
+Any model will do that gives logits (n, t, n_tokens) for tokens (n, t), or an object that has them as its `.logits`, as the
 models of Hugging Face do.
 """
 
@@ -22,12 +22,12 @@ from .models import Model, SparseAutoencoder
 
 
 def token_activations(model: nn.Module, part: str, tokens: Tokens, *, context: int | None = None) -> Tensor:
-    """What a part of the model puts out at each token, read with what stands before it: (n, d), see `activations`, `windows`.
+    """The activations of a part at each token, read with the tokens before it: (n, d), see `activations`, `windows`.
 
-    The model may be on any device; what it puts out is brought to that of the tokens.
+    The model may be on any device; the activations are brought to that of the tokens.
 
-    Args: context, the most tokens that the model looks at (its own `context` if left out).
-    Raises ValueError as those two do, and where the model does not say its context and nobody else does.
+    Args: context, the most tokens that the model reads at once (its own `context` by default).
+    Raises ValueError as those two do, and where neither the model nor the caller gives a context.
     """
     rows = None
     for inputs, keep, where in windows(tokens, _context(model, context)):
@@ -42,12 +42,14 @@ def token_activations(model: nn.Module, part: str, tokens: Tokens, *, context: i
 
 @torch.no_grad()
 def token_losses(model: nn.Module, tokens: Tokens, *, context: int | None = None) -> Tensor:
-    """The loss of the token after each token, in nats: (n,), 0 after the last one of each text, where there is none.
+    """Next-token losses (cross-entropy) in nats: (n,), at each token the loss of the token after it, 0 at the last one of
+    each text.
 
-        loss = -log(the probability that the model had given to the token that came)
+        loss = -log(the probability that the model gives to the token that follows)
 
-    Args: context, as for `token_activations`. Raises ValueError where nobody says it, or it is too short for `windows`, and where
-    the model gives no logits for every token.
+    Args: context, as for `token_activations`.
+    Raises ValueError where there is none, or it is too short for `windows`, and where the model gives no logits for every
+    token.
     """
     following, there = tokens.following()
     losses = torch.zeros(len(tokens.ids))
@@ -59,15 +61,16 @@ def token_losses(model: nn.Module, tokens: Tokens, *, context: int | None = None
 
 
 def ngram_losses(tokens: Tokens, held: Tokens, n: int) -> Tensor:
-    """The same for a model that only counts: it looks at the last n - 1 tokens, and at what came after them in `tokens`.
+    """The same for an n-gram model, a baseline: it predicts from the last n - 1 tokens, by what followed them in `tokens`.
 
-        P_n(next | h)  =  (times h was followed by next  +  kinds(h) P_{n-1}(next | h')) / (times h was there  +  kinds(h))
+        P_n(next | h)  =  (count(h next)  +  kinds(h) P_{n-1}(next | h')) / (count(h)  +  kinds(h))
 
-    where h are n - 1 tokens, h' is h without its first, and kinds(h) is how many different tokens have followed h; P_0 is the
-    same for all tokens (Witten and Bell, 1991, their method C, interpolated). Texts do not run into each other.
+    where h are n - 1 tokens, h' is h without its first, count(h next) is how often next followed h, and kinds(h) how many
+    different tokens have followed h; P_0 is uniform (Witten and Bell, 1991, their method C, interpolated). No n-gram crosses
+    from one text into another.
 
-    Args: tokens, to count in; held, to be told, whose tokens are among the same n_tokens; n, from 1.
-    Returns (len(held.ids),) float64, as `token_losses` does. Raises ValueError for an n whose runs of tokens overflow 63 bits.
+    Args: tokens, to count in; held, to predict, from the same vocabulary; n, from 1.
+    Returns (len(held.ids),) float64, as `token_losses` does. Raises ValueError for an n whose n-grams overflow 63 bits.
     """
     n = checks.count("n", n)
     n_tokens = int(max(tokens.ids.max(), held.ids.max())) + 1
@@ -88,31 +91,32 @@ def ngram_losses(tokens: Tokens, held: Tokens, n: int) -> Tensor:
 
 
 def bits_per_byte(losses: Tensor, texts: Sequence[str]) -> float:
-    """Losses (n,) of all tokens of `texts`, in nats, as bits for each byte of text: what an ideal coder would need."""
+    """Bits per byte of `texts`, from the losses (n,) of all their tokens in nats: what an ideal coder would need."""
     return losses.double().sum().item() / math.log(2) / sum(len(text.encode()) for text in texts)
 
 
 def splice(sae: Model) -> Callable[[Tensor], Tensor]:
-    """For `changed`: the stream (n, t, d) gives way to the autoencoder's copy of it."""
+    """For `changed`: replace the stream (n, t, d) by the autoencoder's reconstruction of it."""
     return lambda stream: sae(stream.flatten(0, 1)).view_as(stream)
 
 
 def turn(sae: SparseAutoencoder, feature: int, gain: float) -> Callable[[Tensor], Tensor]:
-    """For `changed`: one feature of the stream (n, t, d) turned to `gain` times what it was, 0 to switch it off.
+    """For `changed`: steering, which multiplies the activation of one feature in the stream (n, t, d) by `gain`; 0 ablates
+    it.
 
-    See `saelib.interpret.steering_vectors`. Raises ValueError for a feature that the autoencoder does not have, or a gain that
-    is no finite number.
+    See `saelib.interpret.steering_vectors`.
+    Raises ValueError for a feature that the autoencoder does not have, or a gain that is no finite number.
     """
     feature, gain = checks.feature("feature", feature, sae.d_sae), checks.number("gain", gain)
     return lambda stream: stream + steering_vectors(sae, sae.encode(stream.flatten(0, 1)), feature, gain=gain).view_as(stream)
 
 
 def push(vectors: Tensor) -> Callable[[Tensor], Tensor]:
-    """For `changed`: `vectors` added to the stream (n, t, d) at the last token of each text.
+    """For `changed`: add `vectors` to the stream (n, t, d) at the last token of each text.
 
-    They are (d,), the same for all texts, or (n, d): `saelib.interpret.steering_vectors` or `swap_vectors` of these tokens, for
-    example. `GPT.next_logits` does the same for many of them. Raises ValueError, when the model runs, for another shape or type,
-    or numbers that are not finite.
+    They are (d,), the same for all texts, or (n, d): `saelib.interpret.steering_vectors` or `swap_vectors` of these tokens,
+    for example. `GPT.next_logits` does the same for many of them at once.
+    Raises ValueError, when the model runs, for another shape or type, or numbers that are not finite.
     """
 
     def change(stream: Tensor) -> Tensor:
@@ -129,10 +133,11 @@ BINS = 24
 
 
 class Ablation(NamedTuple):
-    """How the effect of switching a feature off is measured: in a model, at the part whose output the autoencoder reads.
+    """How the effect of ablating a feature is measured: in which model, at the part whose activations the autoencoder reads.
 
-    model, part: as for `changed`; snippets: in how many pieces of text, spread over the feature's whole range; reach: of how many
-    tokens each (or the model's `context`, if that is less), two thirds of them before the one that it was chosen for.
+    model, part: as for `changed`; snippets: the number of excerpts of text, spread over the feature's whole range of
+    activations; reach: tokens in each (at most the model's `context`), two thirds of them before the one that it was chosen
+    for.
     """
 
     model: nn.Module
@@ -147,24 +152,25 @@ def feature_cards(
     features: Sequence[int] | None = None, unembed: Tensor | None = None, ablation: Ablation | None = None,
     labels: Labels | None = None, examples: int = 9, sources: Sequence[str] | None = None,
 ) -> list[FeatureCard]:  # fmt: skip
-    """Cards of features, from all the texts in which they are on; those that are on nowhere have none.
+    """Feature cards, from all the texts in which the features are active; a feature that is never active has none.
 
         x = token_activations(model, "blocks.2", tokens)
         cards = feature_cards(sae, x, tokens, vocabulary)
         save_html(FeatureBrowser(cards), "features.html")      # from saelib.widgets
 
-    Args: sae; x (n, d_in), what it reads at each of `tokens`; vocabulary, each token as text; features, which ones (all if
-    left out).
-    unembed: (n_tokens, d_in), how much a step along each of x's dimensions adds to each token's logit, straight and past all
-    later blocks (Elhage et al., 2021): our own GPT's is unembed.weight * norm.weight. With it a card has the ten tokens that
-    the feature, at its strongest, promotes and suppresses most, against the mean of all tokens. Of a code with signs (`Drawers`)
-    a card shows the strengths alone, and what is promoted goes by the sign where it is strongest.
-    ablation: where x comes from, and how much of it to read. With it a card has the effect of switching the feature off.
-    labels: of the same tokens, scored on this sae's codes. A card has its label where its F1 is at least their `least_f1` (and its
-    AUROC a number).
-    examples: how many a card has, spread over the feature's whole range, beside the two where its label fails. sources: what each
-    of the texts is called.
-    Raises ValueError for parts that do not fit together.
+    Args: sae, the autoencoder; x (n, d_in), what it reads at each of `tokens`; vocabulary, each token as text; features, the
+    indices of those that get a card (all by default).
+    unembed: (n_tokens, d_in), the direct effect of each dimension of x on each token's logit, past all later blocks (Elhage
+    et al., 2021): our own GPT's is unembed.weight * norm.weight. With it a card has the ten tokens that the feature, at its
+    strongest, promotes and suppresses most, relative to the mean of all tokens. Of a code with signs (`Drawers`) a card shows
+    absolute activations, and what is promoted goes by the sign of the strongest.
+    ablation: where x comes from, and how much text to run. With it a card has the effect of ablating the feature.
+    labels: of the same tokens, scored on this sae's codes. A card has its label where its F1 is at least their `least_f1`
+    (and its AUROC a number).
+    examples: how many a card has, spread over the feature's whole range of activations, beside the two where its label fails.
+    sources: the names of the texts.
+
+    Raises ValueError for arguments that do not fit together.
     """
     _fit(sae, x, tokens, vocabulary, features, unembed, ablation, labels, sources)
     checks.count("examples", examples)
@@ -193,7 +199,7 @@ def feature_cards(
             holds = labels.holds[:, int(scores.label[feature])]
             numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
             alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
-            missed = (holds & (own == 0)).nonzero().ravel()  # none of them is stronger, so they come by lot and not file by file
+            missed = (holds & (own == 0)).nonzero().ravel()  # none of them is stronger, so they come in random order and not file by file
             wrong = {FALSE_ALARM: alarms, MISSED: missed[torch.randperm(len(missed), generator=torch.Generator().manual_seed(feature))]}
             holding = int(holds.sum())
             interval = None if labels.intervals is None else tuple(labels.intervals[feature].tolist())
@@ -294,7 +300,7 @@ def _quantile(rank: int, count: int) -> str:
 def _effects(
     sae: SparseAutoencoder, ablation: Ablation, tokens: Tokens, vocabulary: Sequence[str], focus: dict[int, Tensor], bounds: Tensor
 ) -> dict[int, Effect]:  # fmt: skip
-    """Each feature switched off in its own pieces of text, pieces of several features at a time."""
+    """Each feature ablated in its own excerpts of text, excerpts of several features at a time."""
     model, part, _, reach = ablation
     reach = min(reach, getattr(model, "context", reach))
     places, owner = torch.cat([*focus.values()]), torch.cat([torch.full((len(at),), i) for i, at in enumerate(focus.values())])

@@ -1,9 +1,9 @@
-"""Makes the book's GPT again, or one of another size: `python -m saelib.make_gpt --help`.
+"""Trains the book's GPT again, or one of another size: `python -m saelib.make_gpt --help`.
 
-It reads Python's standard library, learns a tokenizer from the files to train on, then the next token, and writes
-tokenizer.json, gpt.safetensors and early checkpoints into a folder. It can be stopped and started again: it goes on from the
-last checkpoint, and ends with the same weights to the digit as it would have without the stop, on the same machine. A folder that
-holds a run with other options, or on other files, is left as it is.
+It reads Python's standard library, trains a tokenizer on the training files, then the GPT, and writes tokenizer.json,
+gpt.safetensors and early checkpoints into a folder. It can be stopped and started again: it resumes from the last checkpoint,
+and ends with the same weights to the digit as without the stop, on the same machine. A folder that holds a run with other
+options, or on other files, is left as it is.
 """
 
 import argparse
@@ -27,19 +27,20 @@ TOKENIZER, LAST, HISTORY = "tokenizer.json", "last.safetensors", "history.json"
 
 
 def batch(ids: Tensor, size: int, context: int, seed: int, step: int) -> Tensor:
-    """The examples of a step, (size, context + 1): pieces of the text from places drawn for this seed and step alone."""
+    """The examples of a step, (size, context + 1): excerpts of the text from random places, which depend on the seed and the
+    step alone."""
     start = torch.randint(len(ids) - context, (size, 1), generator=stream(f"batch {step}", seed))
     return ids[start + torch.arange(context + 1)]
 
 
 def rate(step: int, steps: int, peak: float) -> float:
-    """The learning rate: up in a fiftieth of the steps, then down to 0 along a line."""
+    """The learning rate: linear warm-up over a fiftieth of the steps, then linear decay to 0."""
     warm = max(1, steps // 50)
     return peak * min((step + 1) / warm, (steps - step) / max(1, steps - warm))
 
 
 def train(options: argparse.Namespace) -> None:
-    """Make the GPT that `options` describe, those of the command line.
+    """Train the GPT that `options` describe, those of the command line.
 
     Raises ValueError, before anything is written, for options that do not fit, and a folder that holds another run;
     FloatingPointError where the loss or a weight stops being finite: what was written before is good, and stays.
@@ -106,7 +107,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def check(options: argparse.Namespace) -> GPT:
-    """The model as it begins; ValueError for options that do not fit, by their names."""
+    """The model with its initial weights; ValueError for options that do not fit, by their names."""
     for name in ("steps", "batch", "every"):
         checks.count(name, getattr(options, name))
     checks.count("context", options.context, least=2)
@@ -147,7 +148,7 @@ def checkpoint(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer], 
 
 
 def resume(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer]) -> tuple[int, list]:
-    """Put back what checkpoint() wrote, if there is any: the step to go on from, and the history so far."""
+    """Restore what checkpoint() wrote, if there is any: the step to go on from, and the history so far."""
     if not path.is_file():
         return 0, []
     tensors, notes = files.read_tensors(path)
@@ -169,13 +170,13 @@ def main() -> None:
     )
     parser.add_argument("--out", default="gpt", help="the folder to write to (%(default)s)")
     for name, default, meaning in (
-        ("steps", 5000, "steps of training"), ("batch", 8, "pieces of text in a step"), ("context", 512, "tokens in a piece"),
-        ("tokens", 2048, "different tokens"), ("width", 160, "numbers in the residual stream"), ("layers", 4, "blocks"),
-        ("heads", 5, "heads of attention in a block"), ("seed", 0, "of the first weights and of the pieces of text"),
+        ("steps", 5000, "training steps"), ("batch", 8, "excerpts of text in a batch"), ("context", 512, "tokens in an excerpt"),
+        ("tokens", 2048, "vocabulary size"), ("width", 160, "width of the residual stream"), ("layers", 4, "blocks"),
+        ("heads", 5, "attention heads in a block"), ("seed", 0, "of the initial weights and of the excerpts"),
         ("every", 500, "steps between two checkpoints"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (%(default)s)")
-    parser.add_argument("--lr", type=float, default=5e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--lr", type=float, default=5e-3, help="peak learning rate (%(default)s)")
     parser.add_argument("--decay", type=float, default=0.1, help="weight decay (%(default)s)")
     parser.add_argument("--keep", type=int, nargs="*", default=[50, 200, 1000], help="steps whose weights to keep (%(default)s)")
     parser.add_argument(

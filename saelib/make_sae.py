@@ -1,7 +1,7 @@
-"""Makes the book's sparse autoencoder again, or another of its GPT: `python -m saelib.make_sae --help`.
+"""Trains the book's sparse autoencoder again, or another one for its GPT: `python -m saelib.make_sae --help`.
 
-It lets the GPT read the files of Python's standard library that are not held out, keeps what one part puts out at each token,
-trains a sparse autoencoder on that, says how good it is on the held-out files, and writes a folder that `saelib.load` reads.
+It runs the GPT on those files of Python's standard library that are not held out, keeps the activations of one part at each
+token, trains a sparse autoencoder on these, evaluates it on the held-out files, and writes a folder that `saelib.load` reads.
 """
 
 import argparse
@@ -27,11 +27,11 @@ def main() -> None:
     parser.add_argument("--out", default="sae", help="the folder to write to (%(default)s)")
     parser.add_argument("--gpt", default=str(SHIPPED / "gpt.safetensors"), help="the GPT to read, or 'untrained' (the book's own)")
     parser.add_argument("--tokenizer", default=str(SHIPPED / "tokenizer.json"), help="and its tokenizer")
-    parser.add_argument("--part", default="blocks.2", help="the part of it whose numbers are read (%(default)s)")
-    parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--part", default="blocks.2", help="the part of it whose activations are read (%(default)s)")
+    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate (%(default)s)")
     for name, default, meaning in (
-        ("features", 1024, "bricks in the box"), ("k", 30, "bricks for a token, on average"),
-        ("steps", 8000, "steps of training"), ("batch", 1024, "tokens in a step"), ("seed", 0, "of the order of tokens"),
+        ("features", 1024, "dictionary size"), ("k", 30, "active features for a token, on average"),
+        ("steps", 8000, "training steps"), ("batch", 1024, "tokens in a batch"), ("seed", 0, "of the order of tokens"),
         ("every", 1, "read one file of so many"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (%(default)s)")
@@ -42,8 +42,8 @@ def main() -> None:
 
 
 def make(options: argparse.Namespace) -> None:
-    """Make the autoencoder that `options` describe, those of the command line. Raises ValueError, before it reads anything, for
-    options that do not fit, and FloatingPointError where training diverges."""
+    """Train the autoencoder that `options` describe, those of the command line.
+    Raises ValueError, before it reads anything, for options that do not fit, and FloatingPointError where training diverges."""
     for name in ("features", "steps", "batch", "every"):
         checks.count(name, getattr(options, name))
     checks.count("k", options.k, most=options.features, why="the number of features")
@@ -76,7 +76,7 @@ def make(options: argparse.Namespace) -> None:
         copied = token_losses(gpt, held)[there].mean().item()
     with changed(gpt, options.part, mean.expand_as):
         ablated = token_losses(gpt, held)[there].mean().item()
-    say(f"held out: FVU {metrics.fvu(held_x, sae.decode(codes)):.3f}, {metrics.l0(codes):.1f} bricks for a token, "
+    say(f"held out: FVU {metrics.fvu(held_x, sae.decode(codes)):.3f}, {metrics.l0(codes):.1f} active features for a token, "
         f"{metrics.dead_fraction(codes):.1%} dead")  # fmt: skip
     recovered = (ablated - copied) / (ablated - whole)
     say(f"cross-entropy {whole:.3f} nats, {copied:.3f} with the copy, {ablated:.3f} with the mean: {recovered:.1%} recovered")

@@ -1,7 +1,7 @@
-"""How good a code is. Each quantity has one definition here, over the whole set, and nowhere else a second one.
+"""Metrics of reconstructions, codes and dictionaries. Each has one definition, over the whole set of examples.
 
-A feature is *on* in an example where its number in the code is not zero. Numbers come back as Python floats, tensors in
-float64; nothing here tracks gradients.
+A feature is *active* in an example where its entry of the code is not zero. Results are Python floats or float64 tensors,
+without gradients.
 """
 
 import math
@@ -15,14 +15,15 @@ from . import checks
 
 
 def fvu(x: Tensor, x_hat: Tensor) -> float:
-    """Fraction of variance unexplained: the squared error as a share of what there was to explain.
+    """Fraction of variance unexplained (FVU): the squared error divided by the variance.
 
         fvu = sum of (x - x_hat)^2  /  sum of (x - mean of x)^2
 
-    Both sums run over all examples and numbers, and the mean is taken for each number of an example. 0 is a perfect copy, 1 what
-    always answering with the mean would give; worse than that is possible.
+    Both sums run over all examples and dimensions, and each dimension has its own mean. 0 is a perfect reconstruction, 1 what
+    always predicting the mean would give; worse than that is possible.
 
-    Args: x (n, d) and x_hat (n, d). Raises ValueError for other shapes, numbers that are not finite, or an x without variance.
+    Args: x (n, d) and x_hat (n, d).
+    Raises ValueError for other shapes, numbers that are not finite, or an x without variance.
     """
     x = checks.finite("x", checks.matrix("x", x))
     x_hat = checks.finite("x_hat", checks.matrix("x_hat", x_hat, x.shape[1]))
@@ -38,26 +39,28 @@ def fvu(x: Tensor, x_hat: Tensor) -> float:
 
 @torch.no_grad()
 def explained_variance(x: Tensor, x_hat: Tensor) -> float:
-    """The share of variance that x_hat (n, d) explains of x (n, d): 1 - fvu(x, x_hat), and raises ValueError as that does.
+    """Explained variance (R squared) of x (n, d) by x_hat (n, d): 1 - fvu(x, x_hat). Raises ValueError as `fvu` does.
 
-    1 is a perfect copy, 0 what always answering with the mean would give, and less than that is possible. It is
-    scikit-learn's r2_score, variance-weighted; an error that is the same in every example counts, too.
+    1 is a perfect reconstruction, 0 what always predicting the mean would give, and less than that is possible. It is
+    scikit-learn's r2_score, variance-weighted: an error that is the same in every example counts, too.
     """
     return 1 - fvu(x, x_hat)
 
 
 @torch.no_grad()
 def shrinkage(x: Tensor, x_hat: Tensor) -> float:
-    """How much too short the reconstructions are: 1 is not at all, 0.9 is 10% too short, more than 1 is too long.
+    """Shrinkage, or relative reconstruction bias: 1 is none, 0.9 says that reconstructions are 10% too short, more than 1
+    that they are too long.
 
         gamma = sum of x_hat^2  /  sum of x_hat * x
 
-    It is the gamma for which x_hat / gamma comes nearest to x: the relative reconstruction bias of Rajamanoharan et al. (2024a),
-    "Improving dictionary learning with gated sparse autoencoders", equation 10. Both sums run over all examples and numbers,
-    and as in the paper no mean is subtracted.
+    It is the gamma for which x_hat / gamma comes nearest to x: Rajamanoharan et al. (2024a), "Improving dictionary learning
+    with gated sparse autoencoders", equation 10. Both sums run over all examples and dimensions, and as in the paper no mean
+    is subtracted.
 
-    Args: x (n, d) and x_hat (n, d). Raises ValueError for other shapes, numbers that are not finite, or an x_hat that does not
-    point the way of x at all (the second sum is not above zero), such as one of zeros.
+    Args: x (n, d) and x_hat (n, d).
+    Raises ValueError for other shapes, numbers that are not finite, or an x_hat whose inner product with x (the second sum)
+    is not above zero, such as one of zeros.
     """
     x = checks.finite("x", checks.matrix("x", x))
     x_hat = checks.finite("x_hat", checks.matrix("x_hat", x_hat, x.shape[1]))
@@ -70,7 +73,7 @@ def shrinkage(x: Tensor, x_hat: Tensor) -> float:
 
 
 def l0(codes: Tensor) -> float:
-    """Active features per example: numbers in a code that are not zero, averaged over codes (n, d_sae).
+    """L0: the number of active features in an example, averaged over codes (n, d_sae).
 
     Raises ValueError for another shape or type, or numbers that are not finite.
     """
@@ -79,7 +82,7 @@ def l0(codes: Tensor) -> float:
 
 
 def dead_fraction(codes: Tensor) -> float:
-    """Share of the features that are zero in every one of codes (n, d_sae): bricks that nobody ever takes from the box.
+    """Fraction of dead features: those that are active in none of codes (n, d_sae).
 
     Raises ValueError as l0 does.
     """
@@ -89,22 +92,22 @@ def dead_fraction(codes: Tensor) -> float:
 
 @torch.no_grad()
 def density(codes: Tensor) -> Tensor:
-    """How often each feature is on: (d_sae,), the share of codes (n, d_sae) in which it is not zero. 0 is a dead feature.
+    """Feature density, or activation frequency: (d_sae,), the fraction of codes (n, d_sae) in which each feature is active.
 
-    Raises ValueError as l0 does.
+    It is 0 for a dead feature. Raises ValueError as l0 does.
     """
     codes = checks.finite("codes", checks.matrix("codes", codes))
     return (codes != 0).sum(dim=0).double() / len(codes)
 
 
 class DensityHistogram(NamedTuple):
-    """How many features are on how often, on a log10 scale.
+    """Histogram of log10 feature densities.
 
-    counts: (bins,) int64, features whose log10 density lies from edges[i] up to, but not including, edges[i + 1]; the last bin
-    includes 0, which is always on.
-    edges: (bins + 1,) float64, evenly spaced log10 densities. The last is 0; the first is the whole power of ten at or below a
-    single example's share, so -3 for 1,000 examples.
-    dead: features that are never on and so have no logarithm. The counts and these are all features.
+    counts: (bins,) int64, the number of features whose log10 density lies from edges[i] up to, but not including, edges[i +
+    1]; the last bin includes 0, which is always active.
+    edges: (bins + 1,) float64, evenly spaced log10 densities. The last is 0; the first is the whole power of ten at or below
+    1 / n, so -3 for 1,000 examples.
+    dead: the number of features that are never active and so have no logarithm. The counts and these are all features.
     """
 
     counts: Tensor
@@ -114,9 +117,11 @@ class DensityHistogram(NamedTuple):
 
 @torch.no_grad()
 def density_histogram(codes: Tensor, bins: int = 40) -> DensityHistogram:
-    """A histogram of log10 of density(codes), dead features counted apart, on the CPU. The edges depend on n and bins only.
+    """Histogram of log10 of density(codes), with dead features counted apart, on the CPU. The edges depend on n and bins
+    only.
 
-    Args: codes (n, d_sae); bins, how many. Raises ValueError for other shapes, numbers that are not finite, or no bins.
+    Args: codes (n, d_sae); bins, the number of bins.
+    Raises ValueError for other shapes, numbers that are not finite, or no bins.
     """
     codes = checks.finite("codes", checks.matrix("codes", codes))
     bins = checks.count("bins", bins)
@@ -134,7 +139,7 @@ def density_histogram(codes: Tensor, bins: int = 40) -> DensityHistogram:
 def cosine(a: Tensor, b: Tensor) -> Tensor:
     """Cosine similarity of every row of a with every row of b: a (n, d) and b (m, d) give (n, m), from -1 to 1.
 
-    A row of zeros has similarity 0 with every row: a dead feature's decoder may be one, and it resembles nothing.
+    A row of zeros, which the decoder row of a dead feature may be, has similarity 0 with every row.
     Raises ValueError for other shapes or numbers that are not finite.
     """
     a = checks.finite("a", checks.matrix("a", a))
@@ -144,16 +149,17 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 
 @torch.no_grad()
 def mmcs(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
-    """Mean max cosine similarity: how near the nearest learned feature comes to a true one, averaged over the true ones.
+    """Mean max cosine similarity (MMCS): the cosine similarity of a true feature with the nearest learned one, averaged over
+    the true ones.
 
         mmcs = mean over i of  max over j of  cosine(true_dictionary[i], learned_dictionary[j])
 
-    The sign is kept: a feature that points the opposite way is another feature. One learned feature may serve several true ones
-    (in mcc it may not), and learned features that serve none cost nothing. Sharkey et al. (2022), "Taking features out of
-    superposition with sparse autoencoders".
+    The sign is kept: the opposite direction is another feature. One learned feature may be the nearest to several true ones
+    (in mcc it may not), and learned features that are nearest to none cost nothing. Sharkey et al. (2022), "Taking features
+    out of superposition with sparse autoencoders".
 
-    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row. Raises ValueError for other shapes,
-    numbers that are not finite, or a row of zeros in true_dictionary.
+    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row.
+    Raises ValueError for other shapes, numbers that are not finite, or a row of zeros in true_dictionary.
     """
     true_dictionary, learned_dictionary = _dictionaries(true_dictionary, learned_dictionary)
     return cosine(true_dictionary, learned_dictionary).amax(dim=1).mean().item()
@@ -161,15 +167,17 @@ def mmcs(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
 
 @torch.no_grad()
 def mcc(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
-    """Mean cosine similarity of the true features with learned ones, each learned one given to one true feature at most.
+    """Mean cosine similarity of true features and the learned ones that they are matched with, one to one.
 
         mcc = sum over matched i of cosine(true_dictionary[i], learned_dictionary[match(i)])  /  n_true
 
-    The matching is the one with the largest sum. If there are fewer learned than true features, true ones are left without a
-    partner and count 0; learned ones left over cost nothing. The sign is kept, as in mmcs; Song et al. (2025), "Mechanistic
-    Interpretability Should Prioritize Feature Consistency in SAEs", who call it the mean correlation coefficient, drop it.
+    The matching is the one with the largest sum (Hungarian algorithm). If there are fewer learned than true features, the
+    true ones that are left unmatched count 0; unmatched learned ones cost nothing. The sign is kept, as in mmcs; Song et al.
+    (2025), "Mechanistic Interpretability Should Prioritize Feature Consistency in SAEs", who call it the mean correlation
+    coefficient, drop it.
 
-    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row. Raises ValueError as mmcs does.
+    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row.
+    Raises ValueError as mmcs does.
     """
     true_dictionary, learned_dictionary = _dictionaries(true_dictionary, learned_dictionary)
     similarity = cosine(true_dictionary, learned_dictionary)
@@ -178,15 +186,17 @@ def mcc(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
 
 @torch.no_grad()
 def uniqueness(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
-    """How little the learned features repeat each other: true features that are nearest to some learned one, per learned one.
+    """Uniqueness: the number of distinct true features that are nearest to some learned one, divided by the number of learned
+    ones.
 
-        uniqueness = number of different  argmax over i of cosine(true_dictionary[i], learned_dictionary[j])  /  d_sae
+        uniqueness = number of distinct  argmax over i of cosine(true_dictionary[i], learned_dictionary[j])  /  d_sae
 
-    1 says that every learned feature is nearest to a true feature of its own; it can't be more than n_true / d_sae. A learned row
-    of zeros is nearest to none; of equally near true features the first counts. Chanin and Garriga-Alonso (2026),
+    1 says that every learned feature is nearest to a true feature of its own; it can't be more than n_true / d_sae. A learned
+    row of zeros is nearest to none; of equally near true features the first counts. Chanin and Garriga-Alonso (2026),
     "SynthSAEBench", where the sign of the cosine is dropped; here it is kept, as in mmcs.
 
-    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row. Raises ValueError as mmcs does.
+    Args: true_dictionary (n_true, d) and learned_dictionary (d_sae, d), a feature a row.
+    Raises ValueError as mmcs does.
     """
     true_dictionary, learned_dictionary = _dictionaries(true_dictionary, learned_dictionary)
     nearest = cosine(learned_dictionary, true_dictionary).argmax(dim=1)
@@ -195,15 +205,16 @@ def uniqueness(true_dictionary: Tensor, learned_dictionary: Tensor) -> float:
 
 @torch.no_grad()
 def f1(true_codes: Tensor, codes: Tensor) -> Tensor:
-    """How well each true feature is detected by a learned feature of its own: (n_true,), from 0 to 1; .mean() sums it up.
+    """F1 of each true feature, as detected by the learned feature that it is matched with: (n_true,), from 0 to 1; .mean()
+    sums it up.
 
-        f1 = 2 * (examples in which both are on)  /  (examples in which the true one is on + those in which the learned one is)
+        f1 = 2 * (examples in which both are active)  /  (those in which the true one is active + those in which the learned one is)
 
-    the harmonic mean of precision and recall. Each learned feature is given to one true feature at most; the matching is the one
-    with the largest sum of f1. A true feature that is left without a partner, or that is never on in these examples, has 0.
+    It is the harmonic mean of precision and recall. True and learned features are matched one to one, so that the sum of f1
+    is largest. A true feature that is unmatched, or never active in these examples, has 0.
 
-    Args: true_codes (n, n_true) and codes (n, d_sae), an example a row. Raises ValueError for other shapes or numbers that are
-    not finite.
+    Args: true_codes (n, n_true) and codes (n, d_sae), an example a row.
+    Raises ValueError for other shapes or numbers that are not finite.
     """
     true_codes, codes = _codes(true_codes, codes)
     score = _f1_of_pairs(true_codes, codes)
@@ -212,20 +223,22 @@ def f1(true_codes: Tensor, codes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def absorption(true_codes: Tensor, codes: Tensor, parents: Tensor) -> float:
-    """How often a feature falls silent because a more special one speaks for it: "dog" is off, for "poodle" is on.
+    """Feature absorption: how often a feature is inactive because a more specific one is active in its place, as "poodle" for
+    "dog".
 
-        absorption = number of (example, parent) in which a child is on, the parent's learned feature is off,
-                     and the learned feature of a child that is on is on
-                     /  number of (example, parent) in which a child is on
+        absorption = number of (example, parent) in which a child is active, the parent's learned feature is not,
+                     and the learned feature of a child that is active is
+                     /  number of (example, parent) in which a child is active
 
-    Which learned feature is whose is settled by the matching of f1; a true feature without a partner has one that is never on, so
-    a parent for which nothing was learned counts as absorbed wherever a child's feature speaks. All examples and parents are
+    The learned feature of a true one is that which `f1` matches it with; one that is unmatched counts as never active, so
+    that a parent for which nothing was learned counts as absorbed wherever a child is detected. All examples and parents are
     counted together; only direct children count. After Chanin et al. (2024), "A is for absorption", who, not knowing the true
     features of a language model, use probes in their place.
 
-    Args: true_codes (n, n_true) and codes (n, d_sae), an example a row; parents (n_true,) int64, the number of the true feature
-    that has to be on wherever this one is, -1 for none. Raises ValueError for other shapes or dtypes, numbers that are not finite,
-    a parent that is no feature, features that are their own ancestors, no child that is ever on, or a child on without its parent.
+    Args: true_codes (n, n_true) and codes (n, d_sae), an example a row; parents (n_true,) int64, the index of each true
+    feature's parent, which is active wherever the feature is, -1 for none.
+    Raises ValueError for other shapes or dtypes, numbers that are not finite, an index of no feature, features that are their
+    own ancestors, no child that is ever active, or a child active without its parent.
     """
     true_codes, codes = _codes(true_codes, codes)
     parents = _tree(parents, true_codes.shape[1]).to(true_codes.device)
@@ -260,7 +273,7 @@ CHUNK = 4096  # examples at a time where every feature is compared with every ot
 
 
 def _on(*codes: Tensor) -> Iterator[list[Tensor]]:
-    """Where codes are on, as booleans, so many examples at a time that no copy of all of them is made."""
+    """Where codes are not zero, as booleans, so many examples at a time that no copy of all of them is made."""
     for part in zip(*(each.split(CHUNK) for each in codes), strict=True):
         yield [each != 0 for each in part]
 
@@ -349,14 +362,15 @@ def _of_match(score: Tensor, match: Tensor) -> Tensor:
 
 @torch.no_grad()
 def psnr(x: Tensor, x_hat: Tensor, peak: float = 1.0) -> float:
-    """How near a copy comes, in decibels, as pictures are judged (peak signal-to-noise ratio): more is better.
+    """Peak signal-to-noise ratio (PSNR) of reconstructed pictures, in decibels: more is better.
 
         psnr = 10 log10(peak^2 / mean of (x - x_hat)^2)
 
     Ten more are a tenth of the squared error, three more half of it.
 
-    Args: x (n, d) and x_hat (n, d); peak, the difference between black and white. Raises ValueError for other shapes,
-    numbers that are not finite, a peak that is not above 0, or a perfect copy, which has no number of decibels.
+    Args: x (n, d) and x_hat (n, d); peak, the difference between black and white.
+    Raises ValueError for other shapes, numbers that are not finite, a peak that is not above 0, or a perfect reconstruction,
+    whose PSNR is infinite.
     """
     x = checks.finite("x", checks.matrix("x", x))
     x_hat = checks.finite("x_hat", checks.matrix("x_hat", x_hat, x.shape[1]))
@@ -371,11 +385,12 @@ def psnr(x: Tensor, x_hat: Tensor, peak: float = 1.0) -> float:
 
 @torch.no_grad()
 def spread(pictures: Tensor) -> Tensor:
-    """Over what share of its numbers each row is spread: (n, d) to (n,) float64, from 1/d (all in one place) to 1.
+    """Participation ratio of each row, as a fraction of its length: (n, d) to (n,) float64, from 1/d (all in one entry) to 1
+    (even).
 
         spread = (sum of w^2)^2 / (d * sum of w^4)
 
-    The participation ratio, as a share. It does not see where the places are: two spots far apart count like two side by side.
+    It does not depend on where in the row the entries are: in a picture, two spots far apart count like two side by side.
     Raises ValueError for another shape, numbers that are not finite, or a row of zeros.
     """
     w = checks.finite("pictures", checks.matrix("pictures", pictures)).double().square()

@@ -1,4 +1,4 @@
-"""The models: a plain autoencoder, and the sparse one, which is an autoencoder plus a swappable sparsity brick."""
+"""The models: a plain autoencoder, and the sparse one, which adds a swappable sparsity rule."""
 
 import copy
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from . import checks, files, kernels
 from .streams import stream
 
 SAELENS = "6.54.12"  # the version whose files ours are like: without one, SAELens would take them for old, and forget the metadata
-PIECE = 2**24  # pre-activations computed at a time, where examples need not be compared: 64 MiB
+PIECE = 2**24  # pre-activations computed at a time, where examples are independent: 64 MiB
 
 
 class Loss(NamedTuple):
-    """What one batch costs.
+    """The loss of one batch, in its parts.
 
-    reconstruction: (), the squared error summed over an example's numbers, averaged over examples, in squared units
-    (see `Model`); penalty: (), the price of the codes; auxiliary: (), whatever else training makes small;
-    codes: (n, d_code), the codes on the way, dense, or sparse with an entry for each number that was chosen.
+    reconstruction: (), the squared error, summed over an example's dimensions and averaged over examples, in squared units
+    (see `Model`); penalty: (), the sparsity penalty; auxiliary: (), any other loss, such as that of aux-k; codes:
+    (n, d_code), the codes of the batch, dense, or sparse with an entry for each number that was chosen.
     """
 
     reconstruction: Tensor
@@ -30,25 +30,25 @@ class Loss(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """(), what training makes small: the sum of the three."""
+        """(), the loss that training minimises: the sum of the three."""
         return self.reconstruction + self.penalty + self.auxiliary
 
     def values(self) -> Tensor:
-        """The numbers in the codes: (m,), those that were chosen, or all, (n, d_code), where the codes are dense."""
+        """The values in the codes: (m,), those of the chosen entries, or all, (n, d_code), where the codes are dense."""
         return self.codes._values() if self.codes.is_sparse else self.codes
 
     def uses(self) -> Tensor:
-        """(d_code,) int64, in how many examples of the batch each number of the code is not zero."""
+        """(d_code,) int64, in how many examples of the batch each feature is active."""
         if self.codes.is_sparse:
             return torch.bincount(self.codes._indices()[1][self.values() != 0], minlength=self.codes.shape[1])
         return (self.codes != 0).sum(dim=0)
 
 
 class Model(nn.Module):
-    """What all models share: x of shape (n, d_in) to codes and back, a loss, and the places where training calls in.
+    """The interface of all models: x (n, d_in) to codes and back, a loss, and the methods that train() calls.
 
     `unit` is the length that counts as 1 in the loss. train() sets it to the root of the mean squared distance of the
-    examples from their mean, so that a loss of 1 is what answering with the mean would give, whatever the data's scale.
+    examples from their mean, so that predicting the mean has a loss of 1, whatever the data's scale.
     """
 
     d_in: int
@@ -65,11 +65,12 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (n, d_in) written as a code and read back, (n, d_in)."""
+        """x (n, d_in) to its reconstruction x_hat (n, d_in)."""
         return self.decode(self.encode(x))
 
     def loss(self, x: Tensor, dead: Tensor | None = None) -> Loss:
-        """The loss of a batch x (n, d_in): squared error per example. `dead`, (d_code,) bool, concerns sparse codes only."""
+        """The loss of a batch x (n, d_in): squared error per example. `dead`, (d_code,) bool, matters to sparse autoencoders
+        only."""
         codes = self.encode(x)
         return Loss(self._error(x - self.decode(codes)), x.new_zeros(()), x.new_zeros(()), codes)
 
@@ -78,9 +79,9 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def before_training(self, x: Tensor, center: str = "mean") -> None:
-        """Called with the first batch x (n, d_in), before the first step. Measures `unit`, unless that has been done before.
+        """Called with the first batch x (n, d_in), before the first step. Measures `unit`, unless it has been set before.
 
-        Args: center, see `train`: it concerns sparse autoencoders only.
+        Args: center, see `train`, for sparse autoencoders only.
         Raises ValueError where all examples are equal, for then nothing could be learned from them.
         """
         if self.unit == 1.0 and torch.isfinite(x).all():
@@ -91,57 +92,60 @@ class Model(nn.Module):
             self.measure(distance)
 
     def measure(self, unit: float) -> None:
-        """Take `unit` for the length that counts as 1."""
+        """Set `unit`, the length that counts as 1."""
         self.unit = unit
 
     def groups(self, lr: float) -> list[dict[str, Any]]:
-        """The weights as an optimiser wants them, each group with its learning rate."""
+        """The parameters in groups, as an optimiser takes them, each group with its learning rate."""
         return [{"params": list(self.parameters()), "lr": lr}]
 
     def before_step(self) -> None:
-        """Called when the weights have their gradients, before the optimiser uses them."""
+        """Called when the gradients are there, before the optimiser uses them."""
 
     def after_step(self, loss: Loss) -> None:
-        """Called after every step of the optimiser, with the loss that it was for."""
+        """Called after every step of the optimiser, with the loss of that step."""
 
     def revive(self, x: Tensor, dead: Tensor, generator: torch.Generator) -> list[tuple[nn.Parameter, Any]]:
-        """Called now and then with x (n, d_in), and with features that nobody uses, (m,) int64.
+        """Called now and then with a batch x (n, d_in), and with the indices of features that are dead, (m,) int64.
 
-        Returns which places of which weights were started anew.
+        Returns the parameters that were reset, each with the indices that were.
         """
         return []
 
     # On disk: what `saelib.load` needs to make it again.
 
     def config(self) -> dict[str, Any]:
-        """What describes the model in its file. Raises ValueError for a model, or a sparsity brick, that load() does not know."""
+        """What describes the model in its file, by name.
+        Raises ValueError for a model, or a sparsity rule, that load() does not know."""
         raise ValueError(f"model is {self!r}; expected a saelib model")
 
     def tensors(self) -> dict[str, Tensor]:
-        """Its weights by name, (d_in, d_sae) and the like, as its file holds them. Raises ValueError where one is not finite."""
+        """The parameters by name, W_enc (d_in, d_sae) and so on, as the file holds them.
+        Raises ValueError where one is not finite."""
         weights = {name.removeprefix("sparsity."): value.detach().cpu().float() for name, value in self.state_dict().items()}
         return {name: checks.finite(name, value) for name, value in weights.items()}
 
     def save(self, path: str | Path) -> None:
         """Write the model into the folder `path`, made if missing; `saelib.load(path)` reads it back.
 
-        Both of its files are written beside their places and moved there when they are whole: what was there before stays good
-        until then. Raises ValueError where a weight is not finite, for a model, or a sparsity brick, that load() does not know,
-        or where `path` is a file.
+        Both of its files are written under other names and moved into place when they are whole, so that what was there
+        before stays good until then.
+        Raises ValueError where a parameter is not finite, for a model, or a sparsity rule, that load() does not know, or
+        where `path` is a file.
         """
         files.write_model(path, self.config(), self.tensors())
 
 
 class Autoencoder(Model):
-    """Two friends and a short message: an encoder to d_code numbers and a decoder back, judged on the copy alone.
+    """An encoder to a code of d_code numbers and a decoder back, trained on the reconstruction error alone.
 
-    Without `hidden` both are linear (with an offset), and the best they can do is what PCA does (Baldi and Hornik,
-    1989). With `hidden=(64, 32)` the encoder has layers of 64 and 32 units with tanh between them and the decoder has
-    the same in reverse (Hinton and Salakhutdinov, 2006).
+    Without `hidden` both are linear, with biases, and the best that they can do is PCA (Baldi and Hornik, 1989). With
+    `hidden=(64, 32)` the encoder has layers of 64 and 32 units with tanh between them, and the decoder has the same in
+    reverse (Hinton and Salakhutdinov, 2006).
 
-    Args: d_in, numbers in an example; d_code, numbers in a code; hidden, widths of the encoder's hidden layers;
-    seed, of the first weights (the global random state is neither used nor changed).
-    Raises ValueError for a width that is not a whole number of at least 1, or a seed that is none of at least 0.
+    Args: d_in, the input dimension; d_code, the dimension of the code; hidden, the widths of the encoder's hidden layers;
+    seed, of the initial weights (the global random state is neither used nor changed).
+    Raises ValueError for a width that is not a whole number of at least 1, or a seed that is not one of at least 0.
     """
 
     def __init__(self, d_in: int, d_code: int, hidden: Sequence[int] = (), *, seed: int = 0):
@@ -176,17 +180,18 @@ def _layers(widths: Sequence[int]) -> nn.Sequential:
 
 
 class SparseAutoencoder(Model):
-    """A rich box of bricks, few of them used: codes of d_sae numbers, most of them zero.
+    """A sparse autoencoder (SAE): its codes are d_sae feature activations, most of them zero.
 
         codes = activate((x - b_dec) W_enc + b_enc)        x_hat = codes W_dec + b_dec
 
-    `activate` is the sparsity brick's; row i of W_dec is the picture of feature i and is kept at length 1, so that a
-    code says how much of it there is, and no penalty can be dodged by small codes on long rows (Bricken et al., 2023).
-    The encoder starts as the decoder's transpose, and b_dec in the middle of the data.
+    `activate` is that of the sparsity rule. W_dec is the dictionary: row i is the direction of feature i, kept at length 1,
+    so that activations are lengths in the data's space, and no penalty can be dodged by small activations and long rows
+    (Bricken et al., 2023). W_enc starts as the transpose of W_dec, and training starts b_dec at the center of the data.
 
-    Args: d_in, numbers in an example; d_sae, features; sparsity, a brick such as TopK(8); seed, of the first weights.
+    Args: d_in, the input dimension; d_sae, the dictionary size, which is the number of features; sparsity, a sparsity rule
+    such as TopK(8); seed, of the initial weights.
     Parameters: W_enc (d_in, d_sae), b_enc (d_sae,), W_dec (d_sae, d_in), b_dec (d_in,).
-    Raises ValueError for widths below 1, for what is no sparsity brick, or one that does not fit (k > d_sae).
+    Raises ValueError for a d_in or d_sae below 1, for what is no sparsity rule, or for one that does not fit (k > d_sae).
     """
 
     def __init__(self, d_in: int, d_sae: int, sparsity: nn.Module, *, seed: int = 0):
@@ -194,8 +199,8 @@ class SparseAutoencoder(Model):
         self.d_in = checks.count("d_in", d_in)
         self.d_sae = self.d_code = checks.count("d_sae", d_sae)
         if not isinstance(sparsity, nn.Module) or not hasattr(sparsity, "activate"):
-            raise ValueError(f"sparsity is {sparsity!r}; expected a sparsity brick such as saelib.TopK(k=8)")
-        self.sparsity = copy.deepcopy(sparsity)  # each model has a brick of its own, with weights of its own
+            raise ValueError(f"sparsity is {sparsity!r}; expected a sparsity rule such as saelib.TopK(k=8)")
+        self.sparsity = copy.deepcopy(sparsity)  # each model has a rule of its own, with parameters of its own
         self.sparsity.attach(self.d_sae)
         self.revival = self.sparsity.revival
         directions = torch.randn(d_sae, d_in, generator=stream("first weights", checks.seed(seed)))
@@ -218,12 +223,12 @@ class SparseAutoencoder(Model):
         return torch.addmm(self.b_enc, x - self.b_dec, self.W_enc)
 
     def loss(self, x: Tensor, dead: Tensor | None = None) -> Loss:
-        """The loss of a batch x (n, d_in), with the sparsity brick's rule for training.
+        """The loss of a batch x (n, d_in), with the sparsity rule as in training.
 
-        dead: (d_sae,) bool, not all false, features that nobody has used for long. Where the brick revives by aux-k they
-        have to rebuild what the others leave over (Gao et al., 2024, appendix A.2): the loss gets |e - e_hat|^2 / 32, where e
-        is the error, to which this sends no slope, and e_hat is made of the dead features that answer most to an example.
-        There are d_in / 2 of these in the paper; twice as many as the others are do as well, and cost less.
+        dead: (d_sae,) bool, not all false, the features that are dead. Where the rule revives by aux-k, they have to
+        reconstruct the residual (Gao et al., 2024, appendix A.2): the loss gets |e - e_hat|^2 / 32, where e = x - x_hat,
+        without gradient, and e_hat is made of the dead features with the largest pre-activations of each example. The paper
+        takes d_in / 2 of these; twice as many as are active do as well, and cost less.
         Raises ValueError for an x of another shape or dtype.
         """
         x = checks.matrix("x", x, self.d_in, self.W_enc.dtype)
@@ -231,7 +236,7 @@ class SparseAutoencoder(Model):
             return self._loss_of_chosen(x, dead)
         pre = self._pre(x)
         codes = self.sparsity.activate(pre)
-        helper = self.sparsity.helper(pre)
+        helper = self.sparsity.auxiliary(pre)
         return Loss(
             self._error(x - codes @ self.W_dec - self.b_dec),
             self.sparsity.penalty(pre, codes),
@@ -240,10 +245,10 @@ class SparseAutoencoder(Model):
         )
 
     def _loss_of_chosen(self, x: Tensor, dead: Tensor | None) -> Loss:
-        """The loss for a brick that chooses, by work on the chosen features alone, but for one product (see `kernels`)."""
+        """The loss for a rule that chooses: all but one matrix product is work on the chosen entries alone (see `kernels`)."""
         n, d_sae = len(x), self.d_sae
         example, feature, values, helpers = self._choose(x, dead)
-        # A bag for each example and box: what a box adds to those before it. (One box, but for Matryoshka.)
+        # A bag for each example and prefix: what a prefix adds to those before it. (One prefix, but for Matryoshka and Drawers.)
         widths = torch.tensor(self.sparsity.prefixes(d_sae), device=x.device)
         bag, bags, chosen = example, len(widths) * n, len(example)
         if len(widths) > 1:
@@ -255,7 +260,7 @@ class SparseAutoencoder(Model):
         entries = kernels.Entries(example, feature, bag, bags + (n if dead is not None else 0), d_sae)
         values = self.sparsity.strength(kernels.read(x, self.W_enc, self.b_enc, self.b_dec, values, entries))
         parts = kernels.rebuild(values, self.W_dec, entries)
-        # What each box and those before it leave over, the last of them the error itself.
+        # The residual of each prefix, the last of them that of the whole reconstruction.
         left = x - self.b_dec - parts[:bags].view(len(widths), n, -1).cumsum(dim=0)
         auxiliary = self._error(left[-1].detach() - parts[bags:]) / 32 if dead is not None else x.new_zeros(())
         codes = torch.sparse_coo_tensor(
@@ -265,8 +270,8 @@ class SparseAutoencoder(Model):
 
     @torch.no_grad()
     def _choose(self, x: Tensor, dead: Tensor | None) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """Which features stand in the codes: examples, features and pre-activations, each (m,). And, in a list, the same of
-        the dead features that answer most to each example."""
+        """The entries of the codes: indices of examples and features, and pre-activations, each (m,). And, in a list, the
+        same of the dead features with the largest pre-activations of each example."""
         piece = max(1, PIECE // self.d_sae) if self.sparsity.each_by_itself else len(x)
         candidates = dead.nonzero().ravel() if dead is not None else None
         chosen, helpers = [], []
@@ -284,7 +289,8 @@ class SparseAutoencoder(Model):
 
     @torch.no_grad()
     def before_training(self, x: Tensor, center: str = "mean") -> None:
-        """Measure `unit`, and put b_dec in the middle of x (its mean, or geometric median), unless it has been set before."""
+        """Measure `unit`, and start b_dec at the center of x (n, d_in), its mean or geometric median, unless it has been set
+        before."""
         learned = {name: value.clone() for name, value in self.sparsity.state_dict().items()}
         super().before_training(x)
         if self.b_dec.any():
@@ -293,15 +299,15 @@ class SparseAutoencoder(Model):
             self.b_dec.copy_(usual(x).mean(dim=0) if center == "mean" else _geometric_median(x))
 
     def measure(self, unit: float) -> None:
-        """Take `unit` for the length that counts as 1."""
+        """Set `unit`, the length that counts as 1, here and in the sparsity rule."""
         super().measure(unit)
         self.sparsity.measure(unit)
 
     def groups(self, lr: float) -> list[dict[str, Any]]:
-        """Two groups: weights that are lengths in the data's space, such as biases, learn in units, the others plainly.
+        """Two groups: parameters that are lengths in the data's space, such as biases, learn at lr * unit, the others at lr.
 
-        Adam's steps have the length lr, whatever the gradient's. So this is, to the digit, what training on data divided
-        by `unit` does, and there is nothing to fold back afterwards.
+        Adam's steps have the size of the learning rate, whatever the gradient's. So this is, to the digit, what training on
+        data divided by `unit` does, and there is nothing to fold back afterwards.
         """
         lengths = [self.b_enc, self.b_dec, *(getattr(self.sparsity, name) for name in self.sparsity.in_units)]
         plain = [p for p in self.parameters() if not any(p is length for length in lengths)]
@@ -309,7 +315,8 @@ class SparseAutoencoder(Model):
 
     @torch.no_grad()
     def before_step(self) -> None:
-        """Take out of W_dec's gradient what would only make its rows longer or shorter, for after_step undoes that."""
+        """Remove the part of W_dec's gradient that is parallel to its rows: it would only change their lengths, which
+        after_step undoes."""
         if self.W_dec.grad is None:
             return
         along = torch.einsum("fd,fd->f", self.W_dec.grad, self.W_dec)
@@ -317,21 +324,23 @@ class SparseAutoencoder(Model):
 
     @torch.no_grad()
     def after_step(self, loss: Loss) -> None:
-        """Bring the rows of W_dec back to length 1, and let the brick look at the codes."""
+        """Normalise the rows of W_dec to length 1, and show the activations to the sparsity rule."""
         if self.W_dec.requires_grad:
             self.W_dec /= self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
         self.sparsity.after_step(loss.values())
 
     @torch.no_grad()
     def revive(self, x: Tensor, dead: Tensor, generator: torch.Generator) -> list[tuple[nn.Parameter, Any]]:
-        """Start `dead` (m,) features anew at what the others leave over ("resampling", after Bricken et al., 2023).
+        """Reset the features `dead` (m,) to directions of the residual ("resampling", after Bricken et al., 2023).
 
-        Examples are drawn with a probability that goes with the square of their loss, as there. A feature's row becomes the
-        direction of such an example's error (there: of the example itself; but what lacks a feature is in what is left over).
-        In a contest its encoder reads along that too, with half the living features' mean length: who wins, the others decide.
-        Where nobody competes, it asks how far an example goes along the one drawn, and has a bar: it is on for no larger a
-        share of x than living features are, and for the one drawn as strongly as it takes to undo the error. (Without one it
-        would be on for half of all, and a price would soon push it off for all of them again.)
+        Examples of x (n, d_in) are drawn with a probability proportional to the square of their loss, as in the paper. The
+        decoder row becomes the direction of such an example's residual. (In the paper: of the example itself; but what lacks
+        a feature is in the residual.) Where features compete, as in TopK, the encoder row points the same way, with half the
+        mean length of the living features', and the bias is 0: the other features decide whether it wins. Where they do not,
+        it points along the example drawn, with a bias that acts as a threshold: the feature is active for no larger a share
+        of x than living features are, and for the example drawn as strongly as it takes to undo the error. (Without a
+        threshold it would be active for half of all examples, and a penalty would soon make it inactive for all of them
+        again.)
         """
         if not all(weight.requires_grad for weight in self.parameters()):
             return []
@@ -364,7 +373,8 @@ class SparseAutoencoder(Model):
         return places + self.sparsity.revive(dead)
 
     def config(self) -> dict[str, Any]:
-        """What describes it in its file, in SAELens's words. Raises ValueError for a sparsity brick that load() does not know."""
+        """What describes it in its file, in SAELens's terms.
+        Raises ValueError for a sparsity rule that load() does not know."""
         brick, own = self.sparsity, self.sparsity.config()
         return {
             "architecture": brick.saved_as,
@@ -384,11 +394,11 @@ class SparseAutoencoder(Model):
 
 
 def usual(x: Tensor) -> Tensor:
-    """The rows of x (n, d) but for a few that are out of all proportion: those more than twenty times as far from the others' mean
-    as half of these are, if they are no more than one in twenty.
+    """The rows of x (n, d) without extreme outliers: rows more than twenty times as far from the others' mean as half of
+    these are, if they are at most one in twenty.
 
     In language models' activations a few tokens are hundreds of times as long as the rest ("massive activations": Sun et al.,
-    2024); a mean, or a mean square, of some examples is theirs alone where one of them is among these.
+    2024); a mean, or a mean square, of a sample with one of them would be that token's alone.
     """
     rows, keep = x.double(), torch.ones(len(x), dtype=torch.bool, device=x.device)
     for _ in range(10):

@@ -24,10 +24,10 @@ from torch import Tensor
 from . import checks
 from .interpret import Card
 
-#: What each colour means. Okabe and Ito chose them so that colour-blind readers can tell them apart.
+#: What each colour means. They are from Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {"input": "#0072b2", "code": "#cc79a7", "reconstruction": "#009e73", "error": "#d55e00"}
-#: A colour map for what is taken away and what is added, with zero between them, through which the page shows. (The
-#: explorables draw signed pictures in the same two colours.)
+#: The diverging colour map of signed pictures: negative and positive weights, with a transparent zero. (The explorables draw
+#: signed pictures in the same two colours.)
 SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list(
     "signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")]
 )
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 
 def theme() -> None:
-    """Use the book's theme for every figure that is drawn from here on."""
+    """Use the book's theme for every figure from here on."""
     sns.set_theme(
         context="notebook",
         style="ticks",
@@ -62,7 +62,7 @@ def theme() -> None:
 
 
 class Figure:
-    """A finished figure as a notebook shows it: an inline SVG, in the text colour of its page, with words for those who can't see it."""
+    """A finished figure for a notebook: an inline SVG, in the text colour of its page, with alt text."""
 
     def __init__(self, svg: str, alt: str):
         self.svg, self.alt = svg, alt
@@ -72,9 +72,9 @@ class Figure:
 
 
 def figure(ax: Axes, alt: str) -> Figure:
-    """Close the figure that `ax` stands in and return it, ready to show.
+    """Close the figure that `ax` belongs to and return it, ready to show.
 
-    Args: ax, any axes of the figure; alt, what the figure shows (not what it is), for a reader who can't see it.
+    Args: ax, any axes of the figure; alt, its alt text: what the figure shows (not what it is).
     Raises ValueError for an empty alt.
     """
     if not isinstance(alt, str) or not alt.strip():
@@ -102,11 +102,12 @@ def pictures(
 ) -> Axes:  # fmt: skip
     """Rows of small square pictures, each row under its name.
 
-    Args: ink, name to (n, pixels) from blank paper (0) to full ink (1); signed, the same for rows of weights, with 0 as
-    the ground; size, inches a picture; wide, the most pictures beside each other: where there are more, all rows go on below,
-    so that a phone need not shrink them; under, for some of the names a word under each of the row's n pictures, such as how
-    strong each is. Returns the last Axes. Raises ValueError where there is no row, a name is in both, n differs, a row does not
-    hold finite square pictures, or there are not as many words as pictures.
+    Args: ink, name to (n, pixels) from blank paper (0) to full ink (1); signed, name to (n, pixels) of weights, with 0 as the
+    ground; size, inches a picture; wide, the most pictures side by side: where there are more, all rows go on below, so that
+    a phone need not shrink them; under, name to n words, one under each of the row's pictures, such as its activation.
+    Returns the last Axes.
+    Raises ValueError where there is no row, a name is in both, n differs, a row does not hold finite square pictures, or
+    there are not n words.
     """
     signed = signed or {}
     rows = {**ink, **signed}
@@ -144,12 +145,13 @@ def pictures(
 
 
 def arrows(planes: dict[str, Tensor]) -> Axes:
-    """Features as arrows in planes of two numbers, a plane a name, beside each other and large enough to be read on a phone.
+    """Features as arrows in two dimensions, a named plane beside another, large enough to be read on a phone.
 
-    A feature has its number at its arrow's end, and the same colour in all planes; one that is forgotten has no arrow.
+    A feature has its number at its arrow's end, and the same colour in all planes; one of length near 0 has no arrow.
 
-    Args: planes, name to (features, 2), the same number of features in each. Returns the last Axes. Raises ValueError where
-    there is no plane, the shapes are others, or a number is not finite.
+    Args: planes, name to (features, 2), the same number of features in each.
+    Returns the last Axes.
+    Raises ValueError where there is no plane, the shapes are others, or a number is not finite.
     """
     if not planes:
         raise ValueError("planes is empty; expected at least one plane")
@@ -180,11 +182,13 @@ def arrows(planes: dict[str, Tensor]) -> Axes:
 
 
 def card(card: Card, x: Tensor, *, count: int = 8) -> Axes:
-    """The card of a feature of square pictures: what it adds, once; the examples in which it is strongest, and some over its whole
-    range, each with how strongly it is on.
+    """The card of a feature of square pictures: its decoder row, its top activating examples, and some over its whole range.
 
-    Args: card, of `interpret.card`; x (n, pixels), the examples that it is from; count, how many in each row. Returns the last
-    Axes. Raises ValueError as `pictures` and `Card.across` do.
+    Under each example stands its activation.
+
+    Args: card, of `interpret.card`; x (n, pixels), the examples that it is from; count, how many in each row.
+    Returns the last Axes.
+    Raises ValueError as `pictures` and `Card.across` do.
     """
     across = card.across(count)
     strength = dict(zip(card.examples.tolist(), card.values.tolist()))
@@ -203,7 +207,7 @@ def card(card: Card, x: Tensor, *, count: int = 8) -> Axes:
 
 
 def picture(ax: Axes, values: np.ndarray, *, signed: bool = False) -> Axes:
-    """One picture (height, width) on `ax`: ink on the page's ground, or signed weights with zero as the ground."""
+    """Draw one picture (height, width) on `ax`: ink on the page's ground, or signed weights with zero as the ground."""
     if signed:
         scale = np.abs(values).max() or 1
         ax.imshow(values, cmap=SIGNED, vmin=-scale, vmax=scale, interpolation="nearest")
@@ -231,28 +235,30 @@ def picture(ax: Axes, values: np.ndarray, *, signed: bool = False) -> Axes:
     return ax
 
 
-def pipeline(x: Tensor, scores: Tensor, code: Tensor, bricks: Tensor, copy: Tensor) -> Axes:
-    """One example on its way through a sparse autoencoder and back: scores, code, bricks, copy, error.
+def pipeline(x: Tensor, pre: Tensor, code: Tensor, dictionary: Tensor, x_hat: Tensor) -> Axes:
+    """One example on its way through a sparse autoencoder and back: pre-activations, code, decoder rows, reconstruction,
+    error.
 
     It is drawn tall and narrow, so that its words can be read on a phone.
 
-    Args: x (1, d_in), a square picture of ink; scores (1, d_sae), before the sparsity rule, and code (1, d_sae), after it,
-    with one to five numbers that are not zero; bricks (d_sae, d_in), the rows of W_dec; copy (1, d_in), the reconstruction.
-    Returns the last Axes. Raises ValueError for other shapes, numbers that are not finite, or another number of bricks in use.
+    Args: x (1, d_in), a square picture of ink; pre (1, d_sae), its pre-activations; code (1, d_sae), with one to five numbers
+    that are not zero; dictionary (d_sae, d_in), the rows of W_dec; x_hat (1, d_in), the reconstruction.
+    Returns the last Axes.
+    Raises ValueError for other shapes, numbers that are not finite, or another number of active features.
     """
-    bricks = checks.finite("bricks", checks.matrix("bricks", bricks))
-    d_sae, d_in = bricks.shape
-    rows = {"x": (x, d_in), "copy": (copy, d_in), "scores": (scores, d_sae), "code": (code, d_sae)}
+    dictionary = checks.finite("dictionary", checks.matrix("dictionary", dictionary))
+    d_sae, d_in = dictionary.shape
+    rows = {"x": (x, d_in), "x_hat": (x_hat, d_in), "pre": (pre, d_sae), "code": (code, d_sae)}
     for name, (value, width) in rows.items():
         if len(checks.finite(name, checks.matrix(name, value, width))) != 1:
             raise ValueError(f"{name} has {len(value)} rows; expected one, for the picture is of one example")
     side = math.isqrt(d_in)
     if side**2 != d_in:
         raise ValueError(f"x has a picture of {d_in} pixels; expected a square number")
-    x, copy, scores, code, bricks = (value.detach().cpu() for value in (x[0], copy[0], scores[0], code[0], bricks))
+    x, x_hat, pre, code, dictionary = (value.detach().cpu() for value in (x[0], x_hat[0], pre[0], code[0], dictionary))
     used = code.nonzero().ravel()
     if not 1 <= len(used) <= 5:
-        raise ValueError(f"code has {len(used)} numbers that are not zero; expected one to five, for as many bricks are drawn")
+        raise ValueError(f"code has {len(used)} numbers that are not zero; expected one to five, for as many features are drawn")
 
     # Everything has its place in inches, on one sheet under the pictures and charts that also carries the arrows and words.
     width, height = 4.25, 5.85
@@ -291,7 +297,7 @@ def pipeline(x: Tensor, scores: Tensor, code: Tensor, bricks: Tensor, copy: Tens
     # Down on the left, up again on the right, and between the two ends what they are compared for.
     words(0.02, 5.6, "a picture, or\ntext → GPT → residual stream")
     arrow((0.52, 5.35), (0.52, 5.15), colour=COLOURS["input"])
-    ends = {"input": (x, "input x"), "error": (x - copy, "error x − x̂"), "reconstruction": (copy, "copy x̂")}
+    ends = {"input": (x, "input x"), "error": (x - x_hat, "error x − x̂"), "reconstruction": (x_hat, "copy x̂")}
     for left, (part, (values, name)) in zip((0.02, 1.62, 3.22), ends.items()):
         framed(values, left, 3.85, 1.0, COLOURS[part], signed=part == "error")
         words(left + 0.5, 4.95, name, ha="center", va="baseline")
@@ -301,19 +307,19 @@ def pipeline(x: Tensor, scores: Tensor, code: Tensor, bricks: Tensor, copy: Tens
 
     arrow((0.52, 3.8), (0.52, 3.1), colour=COLOURS["input"])
     words(0.67, 3.17, f"encoder: {d_sae} scores")
-    bars(scores, 2.25, 0.75)
+    bars(pre, 2.25, 0.75)
     arrow((0.52, 2.2), (0.52, 1.8), colour=COLOURS["code"])
     words(0.67, 2.01, f"sparsity rule: code, {len(used)} of {d_sae} on")
     on = bars(code, 1.2, 0.5)
 
-    # What every copy starts from, and the bricks that are on, each under its bar and over its strength.
+    # b_dec, and the decoder rows of the active features, each under its bar and over its activation.
     step = min(0.72, 3.5 / (len(used) + 1))
     size, bottom = 0.72 * step, 0.3
-    framed(copy - code @ bricks, 0.02, bottom, size, _TEXT)
+    framed(x_hat - code @ dictionary, 0.02, bottom, size, _TEXT)
     words(0.02 + size / 2, bottom - 0.17, "start", ha="center")
     for i, feature in enumerate(used.tolist(), start=1):
         left = 0.02 + i * step
-        framed(bricks[feature], left, bottom, size, COLOURS["code"], signed=True)
+        framed(dictionary[feature], left, bottom, size, COLOURS["code"], signed=True)
         words(left - (step - size) / 2, bottom + size / 2, "+", ha="center")
         words(left + size / 2, bottom - 0.17, f"×{code[feature]:.1f}", ha="center")
         foot = sheet.transData.inverted().transform(on.transData.transform((feature, 0)))

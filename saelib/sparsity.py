@@ -1,11 +1,12 @@
-"""What makes a code sparse: one small class for each way to say "few bricks at a time".
+"""Sparsity rules: what makes codes sparse, one small class for each rule.
 
-A brick turns pre-activations into codes: `activate` in training, `infer` afterwards (the same, for most). It may put a
-price on codes (`penalty`) and have weights of its own, made by `attach` once the number of features is known.
+A rule is an activation function from pre-activations to codes (`activate` in training, `infer` in inference; the same for
+most rules). It may add a sparsity penalty to the loss (`penalty`), and have parameters of its own, which `attach` makes once
+the number of features is known.
 
-A brick knows its `unit`, the length that counts as 1 in the data: train() measures it, as the root of the mean squared
-distance of the examples from their mean. Prices and widths of kernels are said in it, so that a coefficient means the same
-for data of any scale; with `unit` 1 the formulas are those of the papers.
+A rule counts in the data's `unit`, the length that counts as 1. train() measures it, as the root of the mean squared distance
+of the examples from their mean. Coefficients, thresholds and bandwidths are in this unit, so that they mean the same for data
+of any scale; with `unit` 1 the formulas are those of the papers.
 """
 
 import itertools
@@ -19,15 +20,15 @@ from torch import Tensor, nn
 from . import checks
 
 
-BRICKS: dict[str, type["Sparsity"]] = {}  # by name, all bricks of this file: those that load() knows
+RULES: dict[str, type["Sparsity"]] = {}  # by name, all rules of this file: those that load() knows
 
 
 class Sparsity(nn.Module):
-    """The interface of a brick; adding one means writing one subclass.
+    """The interface of a sparsity rule; a new rule is one subclass.
 
-    architecture: its name in SAELens's files, and saved_as: in those that it saves for use; settings: the names of its
-    arguments; revival: how train() brings features back that nobody uses ("aux-k", "resample", or None where a feature
-    can't die); in_units: those of its weights that are lengths in the data's space.
+    architecture: its name in SAELens's files; saved_as: its name in files that are saved for inference; settings: the names
+    of its arguments; revival: how train() revives its dead features ("aux-k", "resample", or None where no feature can die);
+    in_units: the names of those parameters of its own that are lengths in the data's space.
     """
 
     architecture: str
@@ -41,14 +42,14 @@ class Sparsity(nn.Module):
         if "architecture" in vars(cls) and "saved_as" not in vars(cls):
             cls.saved_as = cls.architecture
         if cls.__module__ == __name__ and hasattr(cls, "architecture"):
-            BRICKS[cls.__name__] = cls
+            RULES[cls.__name__] = cls
 
     def attach(self, d_sae: int) -> None:
-        """Get ready for d_sae features: make the weights, or raise ValueError where the brick does not fit."""
+        """Make the rule's own parameters, for d_sae features. Raises ValueError where the rule does not fit (k > d_sae)."""
 
     @torch.no_grad()
     def measure(self, unit: float) -> None:
-        """Take `unit` for the length that counts as 1, and the weights that are lengths with it."""
+        """Set `unit`, the length that counts as 1, and rescale the parameters that are lengths."""
         for name in self.in_units:
             if getattr(self, name).requires_grad:
                 getattr(self, name).mul_(unit / self.unit)
@@ -59,46 +60,50 @@ class Sparsity(nn.Module):
         raise NotImplementedError
 
     def infer(self, pre: Tensor) -> Tensor:
-        """Pre-activations (n, d_sae) to codes (n, d_sae), each example for itself."""
+        """Pre-activations (n, d_sae) to codes (n, d_sae), as in inference: each example independently of its batch."""
         return self.activate(pre)
 
     def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
-        """The price of a batch of codes (n, d_sae), a scalar that is added to the loss."""
+        """The sparsity penalty of a batch of codes (n, d_sae): (), a scalar that is added to the loss."""
         return pre.new_zeros(())
 
-    def helper(self, pre: Tensor) -> Tensor | None:
-        """Codes (n, d_sae) that have to rebuild x as well, with a decoder that does not learn from it."""
+    def auxiliary(self, pre: Tensor) -> Tensor | None:
+        """Codes (n, d_sae) that have to reconstruct x too, through a decoder that gets no gradient from them; None if there
+        are none."""
         return None
 
     def after_step(self, values: Tensor) -> None:
-        """Called after every step with the numbers in the codes of its batch, in any order and shape: (m,) or (n, d_sae)."""
+        """Called after every training step with the values in the codes of its batch, in any order and shape: (m,) or
+        (n, d_sae)."""
 
     def revive(self, dead: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
-        """Start own weights of the features `dead` (m,) anew; returns which places of which weights these are."""
+        """Reset the rule's own parameters of the features `dead` (m,) int64.
+        Returns these parameters, each with the indices that were reset."""
         return []
 
     # On disk.
 
     def config(self) -> dict[str, Any]:
-        """What describes the brick in a model's file. Raises ValueError for one that load() does not know."""
-        if BRICKS.get(type(self).__name__) is not type(self):
-            raise ValueError(f"sparsity is {self!r}; expected a brick that load() knows: {sorted(BRICKS)}")
+        """What describes the rule in a model's file, by name. Raises ValueError for a rule that load() does not know."""
+        if RULES.get(type(self).__name__) is not type(self):
+            raise ValueError(f"sparsity is {self!r}; expected a sparsity rule that load() knows: {sorted(RULES)}")
         return {"sparsity": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
 
     @classmethod
-    def described(cls, config: dict[str, Any]) -> "Sparsity":
-        """The brick of a model that SAELens describes by `config`, with 0 for what only training needs.
+    def from_config(cls, config: dict[str, Any]) -> "Sparsity":
+        """The rule of a model that SAELens describes by `config`; settings that only training needs are 0.
 
         Raises KeyError for what is missing, and ValueError for what is wrong.
         """
         return cls(**{name: config[name] if name in ("k", "target_rate") else 0.0 for name in cls.settings})
 
     def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The model's weights by name, (d_in, d_sae) and the like, as its file holds them."""
+        """The model's parameters by name, W_enc (d_in, d_sae) and so on, as its file holds them."""
         return weights
 
     def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The other way round: from those in a file, (d_in, d_sae) and the like. Raises ValueError for what it can't be."""
+        """The inverse of `packed`: the tensors of a file, W_enc (d_in, d_sae) and so on, as the model's parameters.
+        Raises ValueError where they do not fit the rule."""
         return tensors
 
     def extra_repr(self) -> str:
@@ -106,11 +111,11 @@ class Sparsity(nn.Module):
 
 
 class L1(Sparsity):
-    """Make every bit of activation cost: the sum of an example's activations times a coefficient.
+    """L1 penalty: the sum of an example's activations, times a coefficient.
 
         codes = relu(pre)        penalty = coefficient * mean over examples of sum_i codes_i / unit
 
-    (Bricken et al., 2023, "Towards Monosemanticity".) It pushes small codes to zero, and shrinks the large ones too.
+    (Bricken et al., 2023, "Towards Monosemanticity".) It drives small activations to zero, and shrinks the large ones too.
     Raises ValueError for a coefficient that is negative or not finite.
     """
 
@@ -130,13 +135,14 @@ class L1(Sparsity):
 
 
 class KL(Sparsity):
-    """Give every feature a target: how much it may be on, on average.
+    """KL penalty: every feature has a target for its mean activation.
 
         codes = unit * sigmoid(pre / unit)        rate_j = mean over examples of codes_j / unit
         penalty = coefficient * sum_j [ r log(r / rate_j) + (1 - r) log((1 - r) / (1 - rate_j)) ],  r = target_rate
 
-    (Ng, 2011, CS294A lecture notes, section 3.) It is the Kullback-Leibler divergence between a coin that falls on "on" with
-    probability r and one that does so with rate_j. No code is ever exactly zero: features are made quiet, not switched off.
+    (Ng, 2011, CS294A lecture notes, section 3.) The term of a feature is the Kullback-Leibler divergence between two
+    Bernoulli distributions, with the probabilities r and rate_j. No activation is ever exactly zero: features become quiet,
+    not inactive.
     Raises ValueError for a target_rate that does not lie between 0 and 1, or a coefficient that is negative or not finite.
     """
 
@@ -162,7 +168,7 @@ class KL(Sparsity):
 
 
 class _Choice(Sparsity):
-    """What the bricks share that keep the largest pre-activations: training touches only what they choose."""
+    """What the rules share that keep the largest pre-activations: training computes with the chosen entries alone."""
 
     settings = ("k",)
     revival = "aux-k"
@@ -176,11 +182,12 @@ class _Choice(Sparsity):
         checks.count("k", self.k, most=d_sae, why=f"for there are d_sae = {d_sae} features to choose from")
 
     def choose(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        """Which numbers of pre (n, d_sae) are kept: their examples, in rising order, and their features, both (m,)."""
+        """Which entries of pre (n, d_sae) are kept: the indices of their examples, in rising order, and of their features,
+        both (m,)."""
         raise NotImplementedError
 
     def prefixes(self, d_sae: int) -> tuple[int, ...]:
-        """How many of the first features have to do without the others, in rising order up to all of them."""
+        """How many of the first features have to reconstruct x without the others, in rising order up to all d_sae of them."""
         return (d_sae,)
 
     def activate(self, pre: Tensor) -> Tensor:
@@ -188,12 +195,12 @@ class _Choice(Sparsity):
         return torch.zeros_like(pre).index_put(place, self.strength(pre[place]))
 
     def strength(self, values: Tensor) -> Tensor:
-        """What the codes get of the pre-activations that are kept: no negative ones, unless a brick says otherwise."""
+        """The activations that the kept pre-activations (m,) become: their ReLU, unless a rule says otherwise."""
         return torch.relu(values)
 
 
 class TopK(_Choice):
-    """Allow k bricks and no more: keep an example's k largest pre-activations, and drop the rest.
+    """Top-k: keep the k largest pre-activations of an example, and set the rest to zero.
 
         codes = relu(the k largest of pre, zero elsewhere)
 
@@ -210,14 +217,15 @@ class TopK(_Choice):
 
 
 class BatchTopK(_Choice):
-    """Allow k bricks on average: keep the n k largest pre-activations of a batch of n, so that hard examples get more.
+    """Batch top-k: keep the n k largest pre-activations of a batch of n examples, so that k features are active on average.
 
         training:   codes = relu(the n k largest of the whole batch, zero elsewhere)
-        afterwards: codes = pre where pre > threshold, else 0
+        inference:  codes = pre where pre > threshold, else 0
 
-    `threshold` is a running mean of the smallest code that was kept in a batch (Bussmann et al., 2024, "BatchTopK Sparse
-    Autoencoders", section 3), so that after training no example needs a batch around it. It is 0 before training. The mean is
-    over about the last tenth of the batches so far, and at most a hundred of them, so that it does not lag behind in a short run.
+    Examples that are hard to reconstruct get more features. `threshold` is a running mean of the smallest activation that was
+    kept in a batch (Bussmann et al., 2024, "BatchTopK Sparse Autoencoders", section 3), so that in inference the code of an
+    example does not depend on its batch. It is 0 before training. The mean is over about the last tenth of the batches so
+    far, and at most a hundred of them, so that it does not lag behind in a short run.
     Raises ValueError for a k that is not a whole number of at least 1, or larger than the model's d_sae.
     """
 
@@ -256,7 +264,7 @@ class BatchTopK(_Choice):
             self.batches += 1
 
     @classmethod
-    def described(cls, config: dict[str, Any]) -> "BatchTopK":
+    def from_config(cls, config: dict[str, Any]) -> "BatchTopK":
         return cls(round(checks.number("k", config["k"], least=1)))  # there it is an average, and may be a fraction
 
     def packed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -273,14 +281,15 @@ class BatchTopK(_Choice):
 
 
 class Matryoshka(BatchTopK):
-    """Boxes in boxes: the first features have to rebuild x without the later ones, again and again.
+    """Nested dictionaries: each of several prefixes of the features has to reconstruct x without the later features.
 
         loss = mean over the widths m of |x - (codes_1..m W_dec_1..m + b_dec)|^2,   codes as BatchTopK(k) makes them
 
-    (Bussmann et al., 2025, "Learning Multi-Level Features with Matryoshka Sparse Autoencoders", section 3.) A general
-    feature in the first box can't leave its work to special ones in a later box, for the first box has to do without them.
+    (Bussmann et al., 2025, "Learning Multi-Level Features with Matryoshka Sparse Autoencoders", section 3.) A general feature
+    of the first prefix can't leave its work to more specific, later ones (feature absorption), for the first prefix has to do
+    without them.
 
-    Args: widths, how many features each box holds, in rising order, the last of them all d_sae; k, as in BatchTopK.
+    Args: widths, the lengths of the prefixes, in rising order, the last of them d_sae; k, as in `BatchTopK`.
     Raises ValueError for widths that do not rise or do not end at the model's d_sae, or a k that does not fit.
     """
 
@@ -303,22 +312,22 @@ class Matryoshka(BatchTopK):
         return self.widths
 
     @classmethod
-    def described(cls, config: dict[str, Any]) -> "Matryoshka":
+    def from_config(cls, config: dict[str, Any]) -> "Matryoshka":
         return cls(config["matryoshka_widths"], round(checks.number("k", config["k"], least=1)))
 
 
 class Drawers(_Choice):
-    """One brick out of each drawer, and it may be turned over: the features lie in drawers, which take turns.
+    """One feature from each group ("drawer"): that with the largest absolute pre-activation, which keeps its sign.
 
-        codes = pre for the largest |pre| of each drawer, zero elsewhere
-        loss = mean over j of |x - (the first j drawers' codes W_dec + b_dec)|^2
+        codes = pre for the largest |pre| of each group, zero elsewhere
+        loss = mean over j of |x - (the first j groups' codes W_dec + b_dec)|^2
 
-    Two features of one drawer never meet, so that near-duplicates do not crowd into a code as they do where the largest
-    of all are kept; and the copy has to be good after every drawer, so that one model serves every k up to their number. (The
-    contest in blocks is that of Srivastava et al., 2013, "Compete to Compute"; the loss after every box that of
-    Matryoshka.) Codes have signs: a feature that is turned over counts for two.
+    Two features of one group are never active together, so that near-duplicates do not crowd into a code as they do in TopK.
+    And the reconstruction has to be good after every group, so that one model serves every k up to the number of groups.
+    (Competition within groups, or local winner-take-all: Srivastava et al., 2013, "Compete to Compute"; the loss after every
+    group is that of Matryoshka.) Codes have signs: a feature stands for two opposite directions.
 
-    Args: sizes, how many features each drawer holds, in all d_sae.
+    Args: sizes, the number of features in each group, in all d_sae.
     Raises ValueError where sizes is no sequence of whole numbers of at least 1, or they do not add up to d_sae.
     """
 
@@ -347,19 +356,21 @@ class Drawers(_Choice):
         return tuple(itertools.accumulate(self.sizes))
 
     @classmethod
-    def described(cls, config: dict[str, Any]) -> "Drawers":
+    def from_config(cls, config: dict[str, Any]) -> "Drawers":
         return cls(config["sizes"])
 
 
 class JumpReLU(Sparsity):
-    """Give every feature a threshold of its own, below which it is off, and make being on cost.
+    """A learned threshold for each feature, below which it is inactive, and an L0 penalty: the number of active features.
 
-        codes_i = pre_i if pre_i > threshold_i, else 0      penalty = coefficient * mean over examples of (how many are on)
+        codes_i = pre_i if pre_i > threshold_i, else 0      penalty = coefficient * mean over examples of (number of active features)
 
-    Neither has a useful slope in the threshold, so that one is made up: where pre lies within half a `bandwidth` of the
-    threshold, as if the step there were a ramp (Rajamanoharan et al., 2024b, "Jumping Ahead", equations 11 and 12; a
-    rectangle for the kernel). Thresholds start at `start`; bandwidth and start are in units, as all lengths here are.
+    Neither has a useful gradient with respect to the threshold, so a straight-through estimate stands in for it: where pre
+    lies within half a `bandwidth` of the threshold, the step counts as a linear ramp of that width (Rajamanoharan et al.,
+    2024b, "Jumping Ahead", equations 11 and 12, with a rectangle as the kernel).
 
+    Args: coefficient, the weight of the penalty; bandwidth, the width of the kernel; start, the first value of all
+    thresholds. The last two are in units, as all lengths here are.
     Raises ValueError for a coefficient that is negative or not finite, or a bandwidth or start that is not above 0.
     """
 
@@ -394,7 +405,7 @@ class JumpReLU(Sparsity):
         return [(self.threshold, dead)]
 
     @classmethod
-    def described(cls, config: dict[str, Any]) -> "JumpReLU":
+    def from_config(cls, config: dict[str, Any]) -> "JumpReLU":
         return cls(0.0)
 
     def unpacked(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -407,7 +418,8 @@ def _near(pre: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
 
 
 class _Jump(torch.autograd.Function):
-    """pre where it is above the threshold; its slope in the threshold is the one made up (equation 11)."""
+    """pre where it is above the threshold, else 0; its gradient in the threshold is the straight-through estimate (equation
+    11)."""
 
     @staticmethod
     def forward(ctx, pre, threshold, bandwidth):
@@ -423,7 +435,8 @@ class _Jump(torch.autograd.Function):
 
 
 class _Step(torch.autograd.Function):
-    """1 where pre is above the threshold; its slope in the threshold is the one made up (equation 12)."""
+    """1 where pre is above the threshold, else 0; its gradient in the threshold is the straight-through estimate (equation
+    12)."""
 
     @staticmethod
     def forward(ctx, pre, threshold, bandwidth):
@@ -438,15 +451,15 @@ class _Step(torch.autograd.Function):
 
 
 class Gated(Sparsity):
-    """Ask two questions apart: is the feature on (the gate), and if so, how strongly (the magnitude)?
+    """Two paths: a gate decides whether a feature is active, and a magnitude how strongly.
 
         codes = [pre > 0] * relu(exp(r_mag) * pre + b_mag)
         penalty = coefficient * mean over examples of sum_i relu(pre_i) / unit
-        and relu(pre) itself has to rebuild x, through a decoder that does not learn from it
+        auxiliary loss: relu(pre) has to reconstruct x too, through a decoder that gets no gradient from it
 
-    (Rajamanoharan et al., 2024a, "Improving Dictionary Learning with Gated Sparse Autoencoders", equations 6 to 8.) The price lies
-    on the gate alone, so that it does not shrink the magnitudes. The gate's bias is the model's b_enc; b_mag here counts
-    from it: the paper's b_mag is b_mag + exp(r_mag) * b_enc.
+    (Rajamanoharan et al., 2024a, "Improving Dictionary Learning with Gated Sparse Autoencoders", equations 6 to 8.) The L1
+    penalty is on the gate alone, so that it does not shrink the magnitudes. The gate's bias is the model's b_enc; b_mag here
+    is relative to it: the paper's b_mag is b_mag + exp(r_mag) * b_enc.
     Raises ValueError for a coefficient that is negative or not finite.
     """
 
@@ -469,7 +482,7 @@ class Gated(Sparsity):
     def penalty(self, pre: Tensor, codes: Tensor) -> Tensor:
         return self.coefficient / self.unit * torch.relu(pre).sum(dim=1).mean()
 
-    def helper(self, pre: Tensor) -> Tensor:
+    def auxiliary(self, pre: Tensor) -> Tensor:
         return torch.relu(pre)
 
     @torch.no_grad()
@@ -490,31 +503,32 @@ class Gated(Sparsity):
 
 
 @torch.no_grad()
-def pursuit(x: Tensor, bricks: Tensor, k: int) -> Tensor:
-    """The codes that orthogonal matching pursuit finds: (n, d) to (k, n, features), after each of k bricks.
+def pursuit(x: Tensor, dictionary: Tensor, k: int) -> Tensor:
+    """Codes by orthogonal matching pursuit (OMP): x (n, d) to (k, n, features), the codes after each of k steps.
 
-    Step by step: take the brick that answers most to what is still missing, then set the strengths of all that have been taken
-    anew, so that the squared error is as small as it can be (Pati, Rezaiifar and Krishnaprasad, 1993). Nothing is
-    learned, and nothing is said at once: it is what an encoder saves.
+    Each step takes the feature whose direction has the largest inner product with the residual, by absolute value, and then
+    fits the coefficients of all features taken so far by least squares (Pati, Rezaiifar and Krishnaprasad, 1993). Nothing is
+    learned: it is a search, which an encoder replaces by one matrix product.
 
-    Args: x (n, d), float32 or float64; bricks (features, d), of any lengths above 0; k, at most d.
-    Raises ValueError for other shapes, numbers that are not finite, a brick of length 0, or a k that does not fit.
+    Args: x (n, d), float32 or float64; dictionary (features, d), rows of any lengths above 0; k, at most d and at most the
+    number of features.
+    Raises ValueError for other shapes, numbers that are not finite, a row of zeros in dictionary, or a k that does not fit.
     """
-    checks.finite("bricks", checks.matrix("bricks", bricks))
-    checks.finite("x", checks.matrix("x", x, bricks.shape[1]))
-    k = checks.count("k", k, most=min(bricks.shape), why="no more bricks than there are, or numbers in an example")
-    length = bricks.norm(dim=1)
+    checks.finite("dictionary", checks.matrix("dictionary", dictionary))
+    checks.finite("x", checks.matrix("x", x, dictionary.shape[1]))
+    k = checks.count("k", k, most=min(dictionary.shape), why="the smaller number of rows and columns in dictionary")
+    length = dictionary.norm(dim=1)
     if not (length > 0).all():
-        raise ValueError(f"bricks[{int((length == 0).nonzero()[0])}] is zero; expected bricks of some length")
-    unit = bricks / length[:, None]
-    codes = x.new_zeros(k, len(x), len(bricks))
+        raise ValueError(f"dictionary[{int((length == 0).nonzero()[0])}] is zero; expected rows of some length")
+    unit = dictionary / length[:, None]
+    codes = x.new_zeros(k, len(x), len(dictionary))
     taken, left = torch.empty(len(x), 0, dtype=torch.int64), x
     for step in range(k):
         answers = (left @ unit.T).abs().scatter(1, taken, -1.0)
         taken = torch.cat([taken, answers.argmax(dim=1, keepdim=True)], dim=1)
         own = unit[taken]  # (n, step + 1, d)
         gram = own @ own.mT
-        gram.diagonal(dim1=1, dim2=2).add_(1e-6)  # two bricks may be one and the same
+        gram.diagonal(dim1=1, dim2=2).add_(1e-6)  # two features may be one and the same
         strength = torch.cholesky_solve(own @ x[:, :, None], torch.linalg.cholesky(gram))[..., 0]
         left = x - (strength[:, None] @ own)[:, 0]
         codes[step].scatter_(1, taken, strength / length[taken])

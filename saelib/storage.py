@@ -1,8 +1,8 @@
-"""Models on disk: a folder with `cfg.json` (what it is) and `sae_weights.safetensors` (its numbers, in float32).
+"""Models on disk: a folder with `cfg.json` (the settings) and `sae_weights.safetensors` (the parameters, in float32).
 
-A sparse autoencoder is laid out as SAELens 6 lays out its own, ready for use rather than for further training there; what
-only saelib knows of it stands in the metadata (what is written, `Model.config` and `Model.tensors` say). Folders that SAELens or
-sparsify wrote are read as well. Weights are read through safetensors only: a file of weights can't run code.
+A sparse autoencoder is stored in the format of SAELens 6, there as a model for inference rather than for further training;
+what only saelib knows of it is in the metadata (see `Model.config` and `Model.tensors`). Folders that SAELens or sparsify
+wrote are read as well. Parameters are read through safetensors only: such a file can't run code.
 """
 
 import json
@@ -16,7 +16,7 @@ from . import checks, files
 from .files import CONFIG, WEIGHTS
 from .gpt import missing
 from .models import Autoencoder, Model, SparseAutoencoder
-from .sparsity import BRICKS, Sparsity
+from .sparsity import RULES, Sparsity
 
 SPARSIFY_WEIGHTS = "sae.safetensors"
 SPARSIFY_NAMES = {"encoder.weight": "W_enc", "encoder.bias": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
@@ -35,14 +35,15 @@ def save(model: Model, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> Model:
-    """Read back the model that was saved in the folder `path`, by saelib, SAELens or sparsify.
+    """Load the model in the folder `path`, as saelib, SAELens or sparsify saved it.
 
-    What their files do not say (a coefficient) is 0 in the model: it only matters for further training. A decoder whose rows
-    are to be brought to length 1 before anything else (`rescale_acts_by_decoder_norm`), an encoder that reads x without
-    b_dec taken off (`apply_b_dec_to_input` false), or an older file's `scaling_factor`, is folded into weights that do the same.
+    Settings that their files do not hold (a coefficient) are 0 in the model: they only matter for further training. Three
+    options of SAELens are folded into the parameters, so that the model computes the same without them: activations rescaled
+    by the norms of the decoder rows (`rescale_acts_by_decoder_norm`), an encoder that does not subtract b_dec from x
+    (`apply_b_dec_to_input` false), and the `scaling_factor` of older files.
 
-    Raises FileNotFoundError where the folder or one of its two files is missing, and ValueError, naming file and value,
-    for one that is truncated, describes no known model, or does not hold the weights that it describes.
+    Raises FileNotFoundError where the folder or one of its two files is missing, and ValueError, naming file and value, for a
+    file that is truncated, describes no known model, or does not hold the parameters that it describes.
     """
     path = Path(path)
     weights = path / (SPARSIFY_WEIGHTS if (path / SPARSIFY_WEIGHTS).is_file() and not (path / WEIGHTS).is_file() else WEIGHTS)
@@ -164,7 +165,7 @@ def _from_older(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dic
 
 
 def _build(config: dict[str, Any], sizes: list[int]) -> Model:
-    """The model that `config` describes, its weights not read yet; `sizes` are those of the tensors that wait for it."""
+    """The model that `config` describes, its parameters not read yet; `sizes` are those of the tensors to be read into it."""
     architecture = config.get("architecture")
     try:
         # Asked first, so that a mistyped width takes no memory.
@@ -193,21 +194,21 @@ def _build(config: dict[str, Any], sizes: list[int]) -> Model:
 
 
 def _brick(architecture: object, config: dict[str, Any]) -> tuple[Sparsity, float]:
-    """The sparsity brick that `config` describes, and the unit that it counts in."""
+    """The sparsity rule that `config` describes, and its unit."""
     metadata = config.get("metadata", {})
     own = metadata.get("saelib", {}) if isinstance(metadata, dict) else None
     if not isinstance(own, dict):
         raise ValueError(f"metadata is {metadata!r}; expected an object, and in it one named 'saelib' or none")
     if own:
-        kind = BRICKS.get(own["sparsity"]) if isinstance(own["sparsity"], str) else None
+        kind = RULES.get(own["sparsity"]) if isinstance(own["sparsity"], str) else None
         if kind is None:
-            raise ValueError(f"metadata is {metadata!r}; expected for its 'sparsity' one of {sorted(BRICKS)}")
+            raise ValueError(f"metadata is {metadata!r}; expected for its 'sparsity' one of {sorted(RULES)}")
         if kind.saved_as != architecture:
             raise ValueError(f"architecture is {architecture!r}; expected {kind.saved_as!r}, as which a {kind.__name__} is saved")
         # What SAELens reads too goes before.
         settings = {name: config[name] if name in config else own[name] for name in kind.settings}
         return kind(**settings), checks.number("unit", own.get("unit", 1.0), above=0)
-    kinds = {kind.architecture: kind for kind in BRICKS.values()}
+    kinds = {kind.architecture: kind for kind in RULES.values()}
     if not isinstance(architecture, str) or architecture not in kinds:
         raise ValueError(f"architecture is {architecture!r}; expected one of {['autoencoder', *sorted(kinds)]}")
-    return kinds[architecture].described(config), 1.0
+    return kinds[architecture].from_config(config), 1.0

@@ -1,4 +1,4 @@
-"""Where made data get their random numbers."""
+"""Seeded random number generators."""
 
 import hashlib
 
@@ -6,10 +6,10 @@ import torch
 
 
 def stream(purpose: str, seed: int) -> torch.Generator:
-    """A stream of random numbers of its own for each purpose and seed; the global random state is left alone.
+    """A random number generator of its own for each purpose and seed; the global random state is left alone.
 
-    Were a model's first weights drawn from the same numbers as a planted dictionary, it would start at the answer; and were
+    Were a model's initial weights drawn from the same numbers as a planted dictionary, it would start at the answer; and were
     two samples, the held-out examples would be those trained on. So the seed is mixed with the purpose, by a hash, as torch
-    looks at the last 32 bits of a seed only.
+    uses the last 32 bits of a seed only.
     """
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(f"{purpose} {seed}".encode()).digest()[:4]))

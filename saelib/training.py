@@ -1,4 +1,4 @@
-"""train(): one loop for every model."""
+"""train(): one training loop for every model."""
 
 import hashlib
 import json
@@ -20,20 +20,22 @@ from .streams import stream
 
 
 class Batches(Protocol):
-    """Where training gets its examples: anything that gives the next batch and can say, and be told, where it stands."""
+    """A source of batches for training: it gives the next batch, and saves and restores its position."""
 
     def next_batch(self) -> Tensor:
-        """The next (batch_size, d_in) tensor."""
+        """The next batch, a tensor (batch_size, d_in)."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands: tensors, and values that JSON can hold, by name."""
+        """The position, to resume from: tensors, and values that JSON can hold, by name."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where another one stood, or raise ValueError where that can't be."""
+        """Resume from the position `state`. Raises ValueError where that can't be done."""
 
 
 class TensorBatches:
-    """Batches from a tensor in memory: every example once, in a new random order, and again.
+    """Batches from a tensor in memory: in each epoch every example once, in a new random order.
+
+    Examples that are left over at the end of an epoch, fewer than a batch, are left out of it.
 
     Args: x (n, d_in), floating point; batch_size, at most n; seed, of the orders.
     Raises ValueError where x is empty, of another shape or type or not finite, or batch_size does not fit.
@@ -61,7 +63,8 @@ class TensorBatches:
         self.order = torch.randperm(len(self.x), generator=self.generator)
 
     def state_dict(self) -> dict[str, Any]:
-        """The random state before this pass, from which its order can be drawn again, the place in it, and the data's fingerprint."""
+        """The random state before this epoch, from which its order can be drawn again, the position in it, and the
+        fingerprint of the data."""
         return {"generator": self.before_order, "started": len(self.order) > 0, "position": self.position, "fingerprint": self.fingerprint}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -75,7 +78,7 @@ class TensorBatches:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all the numbers in their order, 16 hexadecimal digits."""
+        """A hash of x, 16 hexadecimal digits."""
         known = hashlib.sha256(f"{tuple(self.x.shape)} {self.x.dtype}".encode())
         for rows in self.x.split(max(1, 2**20 // self.x.shape[1])):
             known.update(rows.cpu().contiguous().view(torch.uint8).numpy())
@@ -84,11 +87,10 @@ class TensorBatches:
 
 @dataclass
 class History:
-    """What training saw, a row for each logged step.
+    """The history of a training run, a row for each logged step.
 
-    step: how many steps had been taken; loss and reconstruction: as in `Loss`, for that step's batch;
-    l0: numbers in a code that are not zero, averaged over the batch; dead: share of a code's numbers that were zero
-    in every batch since the row before.
+    step: the number of steps taken; loss and reconstruction: as in `Loss`, for that step's batch; l0: active features per
+    example, averaged over the batch; dead: the fraction of the features that were active in no batch since the row before.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -103,8 +105,11 @@ class History:
 
 @dataclass
 class Step:
-    """What a callback gets after each step: step, of steps; the model, as it now is; the loss that the step was for;
-    lr, the learning rate of the step; history, so far."""
+    """What a callback gets after each step.
+
+    step: the number of the step, from 1; steps: how many there will be; model: as it is after the step; loss: of the step's
+    batch, before the step; lr: the learning rate of the step; history: so far.
+    """
 
     step: int
     steps: int
@@ -116,7 +121,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How train() trains, by the names of its arguments."""
+    """The hyperparameters of a run, by the names of train()'s arguments."""
 
     steps: int
     lr: float
@@ -130,12 +135,12 @@ class Recipe:
     precision: str
 
     def lr_at(self, step: int) -> float:
-        """Rises to lr over the first steps, and falls towards 0 over the last: a straight line each."""
+        """The learning rate of a step: linear warm-up to lr over the first steps, linear decay towards 0 over the last."""
         rise, fall = round(self.warm_up * self.steps), round(self.decay * self.steps)
         return self.lr * min(1.0, step / (rise + 1), (self.steps - step + 1) / (fall + 1))
 
-    def price_at(self, step: int) -> float:
-        """The share of the penalty that counts at a step."""
+    def penalty_at(self, step: int) -> float:
+        """The factor on the sparsity penalty at a step: linear warm-up to 1."""
         return min(1.0, step / (round(self.coefficient_warm_up * self.steps) + 1))
 
 
@@ -162,28 +167,28 @@ def train(
 ) -> History:
     """Train `model` on `data` with Adam (Kingma and Ba, 2014), in place, and return its history.
 
-    On a CPU the same model, data, settings and seed give the same weights, bit for bit. The data may be of any scale: the
-    loss and the learning rate count in the data's own `unit` (see `Model`), and the model always reads the data as it is.
+    On a CPU the same model, data, settings and seed give the same weights, bit for bit. The data may be of any scale: loss,
+    learning rate and coefficients are in the data's own `unit` (see `Model`), and the model always reads the data as it is.
 
-    Args: model, as it is (train twice and it goes on from where it was), in float32 or float64; weights whose requires_grad is
-    False stay as they are, and where a feature's are among these none are started anew; data, a tensor (n, d_in) or your own
-    `Batches`; steps, how many batches; batch_size, examples in a batch; lr, Adam's learning rate; seed, of the order of
-    the examples.
-    warm_up and decay: the shares of the steps over which lr rises at the beginning and falls at the end;
-    coefficient_warm_up: the share over which a brick's penalty rises; clip: the norm to which longer gradients are cut
-    (None: never); dead_after: features that nobody has used for this share of the run (and ten examples
-    for each feature) are dead, and revived (None: never); center: where a sparse autoencoder's b_dec starts, at the first batch's "mean" or geometric "median";
-    precision: "float32", or "bfloat16" for the large products.
-    checkpoint: a file that keeps the state of the run, written whole every checkpoint_every steps (default: twenty times
-    in all). Where it is there already, the run goes on from it, and ends, on a CPU, with the same bits as if it had never
-    stopped.
+    Args: model, in float32 or float64, trained from the weights that it has; parameters whose requires_grad is False stay as
+    they are, and then no feature is resampled; data, a tensor (n, d_in) or your own `Batches`; steps, the number of batches;
+    batch_size, examples in a batch; lr, the peak learning rate; seed, of the order of the examples.
+    warm_up and decay: the fractions of the steps over which lr rises at the beginning and falls at the end;
+    coefficient_warm_up: the fraction over which the sparsity penalty rises to its full weight; clip: the largest norm of the
+    gradient, to which longer ones are scaled (None: no clipping); dead_after: a feature is dead when it has been inactive for
+    this fraction of the run (and for ten examples for each feature), and is then revived by aux-k or resampling, as its
+    sparsity rule says (None: never); center: where a sparse autoencoder's b_dec starts, at the first batch's "mean" or
+    geometric "median"; precision: "float32", or "bfloat16" for the large matrix products.
+    checkpoint: a file for the state of the run, written whole every checkpoint_every steps (default: twenty times in all). If
+    it exists, the run resumes from it, and ends, on a CPU, with the same bits as if it had never stopped.
     callbacks: called with a `Step` after each step.
-    log_every: steps between rows of the history (default: a hundred rows in all); progress: show a bar.
+    log_every: steps between rows of the history (default: a hundred rows in all); progress: whether to show a progress bar.
 
-    Raises ValueError at once, before anything is trained, for bad arguments and for a checkpoint that is broken or of
-    another run; FloatingPointError where the loss or a weight stops being finite, or the error grows a thousandfold: it names the
-    step, carries the `history`, and the model is put back to earlier weights, the last finite ones from which a logged step began.
-    A checkpoint never holds weights that are not finite.
+    Raises ValueError before anything is trained, for arguments that do not fit and for a checkpoint that is broken or of
+    another run.
+    Raises FloatingPointError where the loss or a parameter stops being finite, or the error grows a thousandfold: it names
+    the step and carries the `history`, and the model is put back to the last finite weights from which a logged step began. A
+    checkpoint never holds weights that are not finite.
     """
     if not isinstance(model, Model):
         raise ValueError(f"model is {model!r}; expected a saelib model")
@@ -235,7 +240,7 @@ def train(
 
 
 class _Run:
-    """A run of training: all that changes on the way, so that it can be written down and taken up again."""
+    """A run of training: all of its state, so that it can be saved and resumed."""
 
     def __init__(self, model: Model, data: Batches, recipe: Recipe, log_every: int):
         self.model, self.data, self.recipe, self.log_every = model, data, recipe, log_every
@@ -266,7 +271,7 @@ class _Run:
         self.optimiser.zero_grad()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             loss = model.loss(x, self._dead() if model.revival == "aux-k" else None)
-        total = loss.reconstruction + recipe.price_at(step) * loss.penalty + loss.auxiliary
+        total = loss.reconstruction + recipe.penalty_at(step) * loss.penalty + loss.auxiliary
         if not torch.isfinite(total):
             raise self._diverged(f"the loss is {total.item()} at step {step}", x)
         error = loss.reconstruction.item()
@@ -347,7 +352,7 @@ class _Run:
         return torch.stack([share * torch.nn.utils.get_total_norm(slopes) for share, slopes in groups if slopes]).norm()
 
     def _dead(self) -> Tensor | None:
-        """Which features are dead, if any are: (d_code,) bool."""
+        """Which features are dead, (d_code,) bool, or None if none are."""
         if self.recipe.dead_after is None or not len(self.idle):
             return None
         dead = self.idle >= self._patience
@@ -355,12 +360,13 @@ class _Run:
 
     @property
     def _patience(self) -> float:
-        """For how many examples a feature may be off before it counts as dead; in a short run it needs a fair chance too."""
+        """For how many examples a feature may be inactive before it counts as dead; in a short run it needs a fair chance
+        too."""
         whole_run = self.recipe.steps * self.examples / max(1, self.step)
         return max(self.recipe.dead_after * whole_run, 10 * len(self.idle))
 
     def _count(self, uses: Tensor, x: Tensor) -> None:
-        """Keep account of who was on, and start features anew whose time has come."""
+        """Keep account of which features are active, and revive those whose time has come."""
         if not len(self.idle):
             self.idle, self.fired = torch.zeros_like(uses), torch.zeros_like(uses, dtype=torch.bool)
         self.examples += len(x)
@@ -393,7 +399,7 @@ class _Run:
     # everything else as JSON in its header.
 
     def keep_in(self, path: Path, every: int, settings: dict[str, Any]) -> None:
-        """Write the state to `path` from now on; if it is there already, go on from it."""
+        """Save the state to `path` from now on; if it is there already, resume from it."""
         sizes = {name: list(value.shape) for name, value in self.model.state_dict().items()}
         frozen = [name for name, weight in self.model.named_parameters() if not weight.requires_grad]
         self.settings = {"model": f"{self.model!r} {sizes}", "frozen": frozen, "data": type(self.data).__name__, **settings}

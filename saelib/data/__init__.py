@@ -1,13 +1,13 @@
-"""Data for the chapters: real or made, as tensors whose shapes are said.
+"""Data for the chapters, real or synthetic, as tensors of documented shapes.
 
     cartoons       drawings of cats whose parts are known
     digits         handwritten digits of 8x8 pixels
     photos         photographs, and small patches of them
     faces          a hundred small faces
-    planted        examples made from features that are known
+    planted        synthetic data from known features
     python_files   Python's own standard library as text, split by file
-    python_labels  what every character of Python source is
-    tokens         text cut into tokens, and tokens in windows
+    python_labels  labels of every character of Python source
+    tokens         tokenized text, and tokens in windows
 
 It uses only `checks` and `streams`; what reads pictures and tables is imported by the function that needs it.
 """

@@ -24,7 +24,7 @@ class Cats(NamedTuple):
     """Drawings of cats, and where in each of them every part is.
 
     images: (n, size * size) float32 in [0, 1], a drawing a row; 0 is blank paper, 1 is full ink, and ink comes in sixteenths.
-    masks: (n, parts, size, size) bool, the pixels that would be others without the part; none where a cat lacks it.
+    masks: (n, parts, size, size) bool, the pixels that would differ without the part; all False where a cat lacks it.
     shapes, places: (n, parts) int64, which of its shapes a part has and where it is, see `cartoon_cats`; -1 for none.
     parts: the names of the ten parts. Left and right are those of the picture, not of the cat.
     """
@@ -37,14 +37,15 @@ class Cats(NamedTuple):
 
 
 def cartoon_cats(n: int, *, size: int = 32, present: float = 0.45, seed: int = 0) -> Cats:
-    """n cats of size x size pixels. All have the same head; every part is there or not, by a toss of its own.
+    """n cats of size x size pixels. All have the same head; every other part is present or not, independently and at random.
 
-    A part that is there has one of three shapes: an ear is pointed (0), round (1) or turned to the side (2); those of
-    the others stand in `saelib.data.cartoons.SHAPES`. An eye is also in one of three places: its usual one (0), or a 32nd of
+    A part that is present has one of three shapes: an ear is pointed (0), round (1) or turned to the side (2); those of the
+    others are listed in `saelib.data.cartoons.SHAPES`. An eye is also in one of three places: its usual one (0), or a 32nd of
     the picture nearer to the nose (1) or further from it (2); all other parts stay where they are (0). Shape and place are
-    drawn uniformly, for each part by itself. No part covers another, so that a drawing is the head plus its parts, exactly.
+    drawn uniformly, for each part independently. No part covers another, so that a drawing is the head plus its parts,
+    exactly.
 
-    Args: present, the probability that a part is there. The same seed gives the same cats.
+    Args: present, the probability that a part is present. The same seed gives the same cats.
     Raises ValueError for an n below 1, a size other than 32 and 48, a present outside [0, 1], or a seed that is none.
     """
     n = checks.count("n", n)

@@ -6,21 +6,21 @@ import torch
 
 
 class Pictures(NamedTuple):
-    """Small square pictures and what each shows.
+    """Small square pictures with their labels.
 
     x: (n, pixels) float32 in [0, 1], a picture a row; 0 is blank paper, 1 is full ink.
-    label: (n,) int64, what each picture shows.
+    label: (n,) int64, the class of each picture.
     """
 
     x: torch.Tensor
     label: torch.Tensor
 
     def one_of_each(self) -> "Pictures":
-        """The most typical picture of each kind, nearest to the mean of its kind, in the order of their labels."""
+        """The most typical picture of each class, nearest to the mean of its class, in the order of the labels."""
         return Pictures(self.x[self.typical()], self.label[self.typical()])
 
     def typical(self) -> torch.Tensor:
-        """Where in x the pictures of `one_of_each` stand: (kinds,) int64."""
+        """The rows of x with the pictures of `one_of_each`: (classes,) int64."""
         places = []
         for kind in self.label.unique():
             own = (self.label == kind).nonzero().ravel()
@@ -32,9 +32,9 @@ class Pictures(NamedTuple):
 def digits() -> tuple[Pictures, Pictures]:
     """Handwritten digits of 8x8 pixels: 1,500 to train on, 297 held out.
 
-    They are scikit-learn's copy of the UCI "optical recognition of handwritten digits" test set (Alpaydin and Kaynak,
-    1998): a bitmap of 32x32 pixels, counted down to 8x8 blocks of 4x4, so that an entry is a share of ink in
-    sixteenths. The order is shuffled once, always in the same way, so that both parts hold every writer and digit.
+    They are scikit-learn's copy of the UCI "optical recognition of handwritten digits" test set (Alpaydin and Kaynak, 1998):
+    bitmaps of 32x32 pixels, reduced to 8x8 counts of blocks of 4x4, so that an entry is a fraction of ink in sixteenths. They
+    are shuffled once, always in the same way, so that both parts hold every writer and digit.
 
     Returns (train, held_out), with x of shapes (1500, 64) and (297, 64).
     """

@@ -32,10 +32,11 @@ _GRAY = torch.tensor([0.2126, 0.7152, 0.0722])  # how bright red, green and blue
 
 
 def photo(name: str) -> Tensor:
-    """The photograph of that name, one of `PHOTOS`: (h, w, 3) float32 in [0, 1]; those in gray have three equal colours.
+    """The photograph of that name, one of `PHOTOS`: (h, w, 3) float32 in [0, 1]; those in gray have three equal channels.
 
     Nothing is downloaded. "china" and "flower" are by danielbuechele and vultilion on flickr (CC BY 2.0); the others come
-    with scikit-image. Raises ValueError for another name.
+    with scikit-image.
+    Raises ValueError for another name.
     """
     from PIL import Image  # for those who want photographs only
 
@@ -48,7 +49,7 @@ def photo(name: str) -> Tensor:
 
 
 def gray(picture: Tensor) -> Tensor:
-    """The brightness of a coloured picture, (h, w, 3) to (h, w). Raises ValueError for another shape or type."""
+    """The luminance of a colour picture, (h, w, 3) to (h, w). Raises ValueError for another shape or type."""
     if not isinstance(picture, Tensor) or not picture.is_floating_point() or picture.ndim != 3 or picture.shape[2] != 3:
         tensor = isinstance(picture, Tensor)
         got = f"has shape {tuple(picture.shape)}, {picture.dtype}" if tensor else f"is {type(picture).__name__}"
@@ -57,11 +58,11 @@ def gray(picture: Tensor) -> Tensor:
 
 
 def photo_patches(n: int, *, size: int = 8, names: Iterable[str] = _OTHERS, seed: int = 0) -> Tensor:
-    """n gray patches of size x size pixels from photographs, each less its own mean: (n, size * size) float32.
+    """n random gray patches of size x size pixels from photographs, the mean of each subtracted: (n, size * size) float32.
 
-    Every place in every photograph is as likely as any other, so that larger photographs give more; places are drawn with
-    replacement. Without `names` they are all but the cat's. Raises ValueError for an n or size below 1, a size larger than a
-    photograph, an unknown or no name.
+    Positions are drawn with replacement, uniformly over all positions in all photographs, so that larger photographs give
+    more. Without `names` they are all but the cat's.
+    Raises ValueError for an n or size below 1, a size larger than a photograph, an unknown or no name.
     """
     n = checks.count("n", n)
     size = checks.count("size", size)
@@ -81,7 +82,7 @@ def photo_patches(n: int, *, size: int = 8, names: Iterable[str] = _OTHERS, seed
 
 
 def patches(picture: Tensor, size: int) -> Tensor:
-    """All patches of a gray picture side by side, row by row: (h, w) to ((h // size) * (w // size), size * size).
+    """All patches of a gray picture that tile it, row by row: (h, w) to ((h // size) * (w // size), size * size).
 
     What is left over at the right and at the bottom is cut off.
     Raises ValueError where picture is no such tensor or has no room for a patch.
@@ -92,7 +93,7 @@ def patches(picture: Tensor, size: int) -> Tensor:
 
 
 def from_patches(x: Tensor, width: int) -> Tensor:
-    """The picture that `patches` took apart, without what it cut off.
+    """The inverse of `patches`: the picture, without what was cut off.
 
     Args: x (n, size * size), floating point; width, of the picture in pixels.
     Raises ValueError where x is no such tensor or its patches don't fill rows of that width.

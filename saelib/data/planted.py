@@ -1,4 +1,4 @@
-"""Planted worlds: examples that are sparse sums of features, where every feature is known."""
+"""Synthetic data from a planted dictionary: examples are sparse sums of features, all of which are known."""
 
 import hashlib
 from typing import Any
@@ -14,10 +14,10 @@ PRECISION = 2**50  # weights are counted in parts of their sum: whole numbers, s
 
 
 class World:
-    """A known dictionary, and the rule by which its features are on; `planted` says both and makes one.
+    """A planted dictionary and the distribution of its activations, as `planted` describes and makes them.
 
     dictionary: (features, d_in) float32, a feature a row, of length 1; parents: (features,) int64, the parent of each
-    feature, -1 for a root; partners: (features,) int64, the one that each is correlated with, -1 for none.
+    feature, -1 for a root; partners: (features,) int64, the feature that each is correlated with, -1 for none.
     """
 
     def __init__(
@@ -31,10 +31,11 @@ class World:
         self._prepare_children()
 
     def sample(self, n: int, *, seed: int) -> tuple[Tensor, Tensor]:
-        """n examples, the same for the same seed, and none that `batches` gives.
+        """n examples, the same for the same seed, and independent of those of `batches`.
 
-        Returns x, (n, d_in) float32, and codes, (n, features) float32: 0 where a feature is off, else its strength;
-        x is codes @ dictionary plus noise. Raises ValueError for an n below 1 or a seed that is none.
+        Returns x, (n, d_in) float32, and codes, (n, features) float32, the true activations; x is codes @ dictionary plus
+        noise.
+        Raises ValueError for an n below 1 or a seed that is none.
         """
         n = checks.count("n", n)
         generator = stream("planted sample", checks.seed(seed))
@@ -43,17 +44,18 @@ class World:
         return self._sum(which, strength, generator), codes
 
     def mark(self) -> str:
-        """A short text that is the same for the same world, and for hardly any other."""
+        """A hash of the world: the same for the same dictionary and settings, and for hardly any others."""
         settings = (self.active, self.decay, self.correlation, self.descent, self.low, self.high, self.noise)
         content = repr(settings).encode() + self.dictionary.numpy().tobytes() + self.parents.numpy().tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
     def batches(self, batch_size: int, *, seed: int) -> "WorldBatches":
-        """Fresh examples for ever, for `saelib.train`. Raises ValueError for a batch_size below 1 or a seed that is none."""
+        """Fresh examples without end, for `saelib.train`.
+        Raises ValueError for a batch_size below 1 or a seed that is none."""
         return WorldBatches(self, checks.count("batch_size", batch_size), checks.seed(seed))
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Which features are on, (n, k) int64, and how strongly, (n, k): at strength 0 stands one that is off or there twice."""
+        """Which features are active, (n, k) int64, and their activations, (n, k): 0 for one that is inactive or there twice."""
         which = self._roots[self._draw_roots(n, generator)]
         generations = [(which, torch.ones_like(which, dtype=torch.bool))]
         for _ in range(self._generations - 1):
@@ -157,9 +159,10 @@ class World:
 
 
 class WorldBatches:
-    """Batches of fresh examples of a world, (batch_size, d_in) float32, for ever: what `World.batches` gives to `saelib.train`.
+    """Batches of fresh examples of a world, (batch_size, d_in) float32, without end: what `World.batches` gives to
+    `saelib.train`.
 
-    Raises ValueError where it is to go on from a state that another world left.
+    Raises ValueError where it is to resume from the state of another world.
     """
 
     def __init__(self, world: World, batch_size: int, seed: int):
@@ -201,25 +204,27 @@ def planted(
     noise: float = 0.0,
     seed: int = 0,
 ) -> World:
-    """A world of `features` directions in `d_in` dimensions, a few of which make up each example.
+    """Synthetic data: a `World` of `features` directions in `d_in` dimensions, a few of which are active in each example.
 
-    The directions are drawn uniformly from the unit sphere. In an example exactly `active` features are on, drawn one at
-    a time from those not yet on, feature i with weight decay**i; each has a strength drawn uniformly from `low` to `high`,
-    independent of all else; x is their sum, plus normal noise of standard deviation `noise` on each of its numbers.
+    The directions are drawn uniformly from the unit sphere. In an example exactly `active` features are active, drawn one at
+    a time from those that are not yet, feature i with weight decay**i; the activation of each is drawn uniformly from `low`
+    to `high`, independently of all else; x is the sum of the directions, times their activations, plus normal noise of
+    standard deviation `noise` in each dimension.
 
     correlation: features 0 and 1 are partners, 2 and 3, and so on. One that is drawn brings its partner along, just often
-    enough that the correlation between "this is on" and "its partner is on" is about that share of the largest that their
-    frequencies allow (which is sqrt(decay) for rare neighbours). Each is on about as often as without correlation, and
-    `active` are on as before: where there is room for one more only, it comes without its partner, so that with 5 active the
-    correlation is a fifth smaller, and with 1 there is none.
+    enough that the correlation between "this is active" and "its partner is active" is about that fraction of the largest
+    that their frequencies allow (which is sqrt(decay) for rare neighbours). Each is active about as often as without
+    correlation, and `active` are active as before: where there is room for one more only, it comes without its partner, so
+    that with 5 active the correlation is a fifth smaller, and with 1 there is none.
 
-    hierarchy: a tree, in which a child is on only where its parent is. A whole number makes families of one parent and that
-    many children, in a row (with 2: 0 is the parent of 1 and 2, 3 of 4 and 5); a (features,) int64 tensor gives each
-    feature's parent, an earlier feature, or -1. Then all of the above draws roots only: exactly `active` of them are on, and
-    only roots, in their order, have partners. Each feature that is on turns on one of its children, if it has any, with
-    probability `descent`, child i with weight decay**i; so at most one, and active * (1 + descent) features are on on
-    average where every root has children and no grandchildren. With descent 1 a parent is never on alone, so that a large
-    dictionary can split it among its children; below, children can absorb it (Chanin et al., 2024).
+    hierarchy: a tree, in which a child is active only where its parent is. A whole number makes families of one parent and
+    that many children, in a row (with 2: 0 is the parent of 1 and 2, 3 of 4 and 5); a (features,) int64 tensor gives each
+    feature's parent, an earlier feature, or -1. Then all of the above draws roots only: exactly `active` of them are active,
+    and only roots, in their order, have partners. Each active feature activates one of its children, if it has any, with
+    probability `descent`, child i with weight decay**i; so at most one, and active * (1 + descent) features are active on
+    average where every root has children and no grandchildren. With descent 1 a parent is never active alone, so that a large
+    dictionary can split it among its children (feature splitting); below, children can absorb it (feature absorption: Chanin
+    et al., 2024).
 
     Raises ValueError for sizes below 1, more active than there are roots, decay outside (0, 1], correlation or descent
     outside [0, 1], low or high outside [1e-30, 1e30] or high below low, negative noise, a tree that is none, a bad seed.

@@ -1,4 +1,4 @@
-"""Text cut into tokens by a byte-level BPE, and tokens laid out in windows for a model that sees so many at a time."""
+"""Text tokenized by a byte-level BPE, and tokens in windows for a model that reads so many at once."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ FILE = "<|file|>"  # stands before each file; number 0
 
 
 class Tokens(NamedTuple):
-    """Some texts, such as files, as one row of tokens.
+    """Some texts, such as files, as one sequence of tokens.
 
-    ids: (n,) int64, each token's number; spans: (n, 2) int64, where it begins and ends in its text, in characters
-    (a character of several bytes may be in several tokens); file: (n,) int64, which text it is from.
+    ids: (n,) int64, the token ids; spans: (n, 2) int64, where each token begins and ends in its text, in characters (a
+    character of several bytes may be in several tokens); file: (n,) int64, which text it is from.
     """
 
     ids: Tensor
@@ -28,22 +28,22 @@ class Tokens(NamedTuple):
     file: Tensor
 
     def following(self) -> tuple[Tensor, Tensor]:
-        """For every token the number of the next one, (n,) int64, and whether there is one in its file, (n,) bool."""
+        """For every token the id of the next one, (n,) int64, and whether there is one in its text, (n,) bool."""
         there = torch.zeros(len(self.ids), dtype=torch.bool)
         there[:-1] = self.file[1:] == self.file[:-1]
         return self.ids.roll(-1), there
 
     def bounds(self) -> Tensor:
-        """Where each text begins among the tokens, and where the last one ends: (texts + 1,) int64."""
+        """The index of each text's first token, and after them the number of all tokens: (texts + 1,) int64."""
         return torch.cat([torch.zeros(1, dtype=torch.int64), self.file.diff().nonzero().ravel() + 1, torch.tensor([len(self.ids)])])
 
 
 def train_tokenizer(texts: Iterable[str], n_tokens: int) -> "Tokenizer":
-    """A byte-level BPE of `n_tokens` tokens, from `texts` (Sennrich et al., 2016; Radford et al., 2019).
+    """Train a byte-level BPE tokenizer with a vocabulary of `n_tokens`, on `texts` (Sennrich et al., 2016; Radford et al.,
+    2019).
 
-    Any text can be written with it, for every byte is a token of its own; the other tokens are the frequent pairs of tokens,
-    joined again and again. Raises ValueError for fewer tokens than the bytes and the mark before a file take, 257, and
-    for what is no text.
+    It can write any text, for every byte is a token; the other tokens are frequent pairs of tokens, merged again and again.
+    Raises ValueError for a vocabulary below 257, which the bytes and the mark before a file take, and for what is no text.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -67,13 +67,14 @@ def train_tokenizer(texts: Iterable[str], n_tokens: int) -> "Tokenizer":
 
 
 def tokenize(texts: Iterable[str], tokenizer: "Tokenizer", *, mark: str = FILE) -> Tokens:
-    """Texts as tokens, each after the token `mark`, which begins a text for the model that is to read them.
+    """Tokenize texts, each after the token `mark`, which tells the model where a text begins.
 
-    The texts are read whole, whatever the tokenizer was last used for: it may be set to cut them, to pad them, to leave out
-    merges by chance or to trim the places of its tokens, and is so again afterwards.
+    The texts are tokenized whole, whatever the tokenizer is set to: truncation, padding, dropout of merges and trimmed
+    offsets are switched off meanwhile.
 
     Args: tokenizer, of the `tokenizers` package, or a fast one of Hugging Face's.
-    Raises ValueError where there are no texts, one is no text that can be written in UTF-8, or the tokenizer has no such mark.
+    Raises ValueError where there are no texts, one is no text that can be written in UTF-8, or the tokenizer has no such
+    mark.
     """
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable) or not (texts := list(texts)):
         raise ValueError(f"texts is {texts!r:.80}; expected at least one text, in a list or another iterable")
@@ -104,7 +105,7 @@ def _readable(name: str, text: object) -> None:
 
 @contextmanager
 def _whole_texts(tokenizer: "Tokenizer") -> Iterator[None]:
-    """While this lasts, each text gives all its tokens and no others, always the same, with the places that they really have."""
+    """While this context lasts, each text gives all its tokens and no others, always the same, with their true offsets."""
     truncation, padding, dropout = tokenizer.truncation, tokenizer.padding, getattr(tokenizer.model, "dropout", None)
     marks, finish = tokenizer.encode_special_tokens, tokenizer.post_processor
     try:
@@ -126,12 +127,12 @@ def _whole_texts(tokenizer: "Tokenizer") -> Iterator[None]:
 
 
 def windows(tokens: Tokens, context: int, size: int = 16) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Each token once, with at least half a `context` of its file before it, or all of it from the file's beginning.
+    """Every token once, with at least half a `context` of its text before it, or all of it from the text's beginning.
 
-    Yields, as many windows at a time as have no more places than `size` of a whole context: inputs (w, t) int64, the tokens of
-    the windows, t at most `context` (after a file's end, anything); keep (w, t) bool, the places that count; and where (m,)
-    int64, which tokens these are, in the order of inputs[keep]. A window begins half a context after the one before it in its
-    file, and of its tokens only the later half counts. Long windows come first, so that those of short files hold little else.
+    Yields, for as many windows at a time as have no more places than `size` windows of a whole context: inputs (w, t) int64,
+    the tokens of the windows, t at most `context` (padded with anything); keep (w, t) bool, the places that count; and where
+    (m,) int64, the indices of these tokens, in the order of inputs[keep]. Windows of a text overlap by half a context, and of
+    all but the first only the later half counts. Long windows come first, so that batches of short ones have little padding.
     Raises ValueError for a context below 2, or a size below 1.
     """
     half = checks.count("context", context, least=2) // 2

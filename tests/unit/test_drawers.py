@@ -88,7 +88,7 @@ def test_pursuit_bears_the_same_brick_twice():
     "call, words",
     [
         (lambda: pursuit(noise(3, 4), noise(5, 6), 1), "x has shape (3, 4)"),
-        (lambda: pursuit(noise(3, 4), torch.zeros(5, 4), 1), "bricks[0] is zero"),
+        (lambda: pursuit(noise(3, 4), torch.zeros(5, 4), 1), "dictionary[0] is zero"),
         (lambda: pursuit(noise(3, 4), noise(9, 4), 5), "k is 5"),
         (lambda: metrics.psnr(noise(3, 4), noise(2, 4)), "x_hat has 2 rows"),
         (lambda: metrics.psnr(noise(3, 4), noise(3, 4)), "number for number"),

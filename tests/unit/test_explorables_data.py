@@ -131,13 +131,13 @@ def test_explorables_whose_bars_know_no_signs_refuse_a_brick_that_has_them(digit
     for name, call in {
         "saes[2]": lambda: Dial({2: signed}, digits),
         "sae": lambda: Switchboard(signed, digits),
-        "boxes[0]": lambda: HowFewBricks([signed], digits, mean=digits.x[0], k=2, start=1),
+        "saes[0]": lambda: HowFewBricks([signed], digits, mean=digits.x[0], k=2, start=1),
     }.items():
         assert refusal(call).startswith(f"{name} is Drawers(sizes=(4, 4)), whose codes have signs")
 
 
 def test_how_few_bricks_may_open_with_none_of_them(digits):
-    few = {"boxes": [box(4, d_sae=8)], "pictures": digits, "mean": digits.x[0], "k": 4}
+    few = {"saes": [box(4, d_sae=8)], "pictures": digits, "mean": digits.x[0], "k": 4}
     assert HowFewBricks(**few, start=0).start == 0
     assert "start is -1" in refusal(lambda: HowFewBricks(**few, start=-1))
     assert "start is 5; expected at most 4" in refusal(lambda: HowFewBricks(**few, start=5))

@@ -154,7 +154,7 @@ def test_attention_is_a_softmax_over_the_tokens_so_far_of_query_times_key(d_mode
 
 def test_a_token_looks_at_those_up_to_itself_as_much_as_it_fetches_of_them():
     attention, x = loud(Attention(12, 2, 9)), torch.randn(2, 7, 12, generator=torch.Generator().manual_seed(1))
-    looks, (_, _, value) = attention.looks(x), attention.ask(x)
+    looks, (_, _, value) = attention.looks(x), attention.query_key_value(x)
     assert looks.shape == (2, 2, 7, 7)
     torch.testing.assert_close(looks.sum(dim=3), torch.ones(2, 2, 7))
     assert (looks.triu(1) == 0).all()
@@ -163,10 +163,10 @@ def test_a_token_looks_at_those_up_to_itself_as_much_as_it_fetches_of_them():
 
 def test_the_last_token_may_ask_alone_from_where_it_stands():
     attention, x = loud(Attention(12, 2, 9)), torch.randn(2, 7, 12, generator=torch.Generator().manual_seed(1))
-    _, key, value = attention.ask(x)
-    query, own, _ = attention.ask(x[:, -1:], first=6)
+    _, key, value = attention.query_key_value(x)
+    query, own, _ = attention.query_key_value(x[:, -1:], first=6)
     torch.testing.assert_close(own, key[:, :, -1:])
-    torch.testing.assert_close(attention.fetch(query, key, value), attention(x)[:, -1:], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(attention.attend(query, key, value), attention(x)[:, -1:], atol=1e-5, rtol=1e-5)
 
 
 def test_a_block_only_adds_to_the_stream():

@@ -60,7 +60,7 @@ def test_it_says_how_good_it_is_on_the_files_that_are_held_out(make):
     held_x, x = (token_activations(MODEL, "blocks.0", tokens) for tokens in (held, learned))
     assert f"read 3 files, {len(x):,} tokens" in printed and "trained for 40 steps of 32 tokens" in printed
     codes = sae.encode(held_x)
-    fvu, used, dead = map(float, re.search(r"held out: FVU ([\d.]+), ([\d.]+) bricks for a token, ([\d.]+)% dead", printed).groups())
+    fvu, used, dead = map(float, re.search(r"held out: FVU ([\d.]+), ([\d.]+) active features for a token, ([\d.]+)% dead", printed).groups())
     assert fvu == pytest.approx(metrics.fvu(held_x, sae.decode(codes)), abs=6e-4)
     assert used == pytest.approx(metrics.l0(codes), abs=0.06) and dead == pytest.approx(100 * metrics.dead_fraction(codes), abs=0.06)
 

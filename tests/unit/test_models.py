@@ -828,7 +828,7 @@ def test_a_seed_that_torch_can_not_take_is_refused(seed):
 @pytest.mark.parametrize("sparsity", [None, 8, "topk", TopK, torch.relu, torch.nn.ReLU()])
 def test_what_is_no_sparsity_brick_is_refused(sparsity):
     message = refusal(lambda: SparseAutoencoder(4, 8, sparsity))
-    assert message == f"sparsity is {sparsity!r}; expected a sparsity brick such as saelib.TopK(k=8)"
+    assert message == f"sparsity is {sparsity!r}; expected a sparsity rule such as saelib.TopK(k=8)"
 
 
 def test_a_brick_that_needs_more_features_than_there_are_is_refused():

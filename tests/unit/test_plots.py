@@ -200,10 +200,10 @@ def way(on: int = 2, d_sae: int = 8) -> dict[str, torch.Tensor]:
     """A picture of four pixels on its way through a box of eight bricks, `on` of them in use."""
     code = torch.zeros(1, d_sae)
     code[0, 1 : 1 + on] = torch.linspace(0.5, 2, on)
-    bricks = torch.arange(4.0 * d_sae).reshape(d_sae, 4) / 10 - 1
+    dictionary = torch.arange(4.0 * d_sae).reshape(d_sae, 4) / 10 - 1
     return {
-        "x": torch.tensor([[0.0, 0.5, 1.0, 0.25]]), "scores": torch.linspace(-1, 2, d_sae)[None], "code": code,
-        "bricks": bricks, "copy": code @ bricks + torch.tensor([[0.25, 0.5, 0.75, 1.0]]),
+        "x": torch.tensor([[0.0, 0.5, 1.0, 0.25]]), "pre": torch.linspace(-1, 2, d_sae)[None], "code": code,
+        "dictionary": dictionary, "x_hat": code @ dictionary + torch.tensor([[0.25, 0.5, 0.75, 1.0]]),
     }  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def test_the_pipeline_shows_the_input_the_bricks_in_use_the_copy_and_the_error_a
     ax = plots.pipeline(**given)
     axes = ax.figure.axes
     signed = torch.tensor(np.array([a.images[0].get_array().ravel() for a in axes if a.images]))
-    assert torch.equal(signed, torch.cat([given["x"] - given["copy"], given["bricks"][1:3]]))
+    assert torch.equal(signed, torch.cat([given["x"] - given["x_hat"], given["dictionary"][1:3]]))
     edges = [matplotlib.colors.to_hex(a.spines["left"].get_edgecolor()) for a in axes if a.axison]
     meant = [plots.COLOURS[name] for name in ("input", "error", "reconstruction")]
     assert edges[:3] == meant and edges[4:] == 2 * [plots.COLOURS["code"]]
@@ -229,7 +229,7 @@ def test_the_pipeline_says_in_words_how_many_are_on_and_how_strongly():
 def test_the_pipeline_draws_the_numbers_of_scores_and_code_as_bars():
     given = way()
     charts = [a for a in plots.pipeline(**given).figure.axes if len(a.collections) == 2]
-    for chart, name in zip(charts, ("scores", "code"), strict=True):
+    for chart, name in zip(charts, ("pre", "code"), strict=True):
         off, on = (torch.tensor([path.vertices[1][1] for path in bars.get_paths()]) for bars in chart.collections)
         drawn = off.float()
         drawn[1:3] = on.float()
@@ -254,11 +254,11 @@ def test_a_pipeline_with_no_brick_in_use_or_too_many_is_refused(on):
 def test_a_pipeline_of_two_examples_or_of_a_picture_that_is_not_square_is_refused():
     given = way()
     assert refusal(lambda: plots.pipeline(**(given | {"x": given["x"].expand(2, -1)}))).startswith("x has 2 rows; expected one")
-    message = refusal(lambda: plots.pipeline(**(given | {name: given[name][:, :3] for name in ("x", "copy", "bricks")})))
+    message = refusal(lambda: plots.pipeline(**(given | {name: given[name][:, :3] for name in ("x", "x_hat", "dictionary")})))
     assert message == "x has a picture of 3 pixels; expected a square number"
 
 
-@pytest.mark.parametrize("name", ["x", "scores", "code", "bricks", "copy"])
+@pytest.mark.parametrize("name", ["x", "pre", "code", "dictionary", "x_hat"])
 @unhurried
 @given(st.data())
 def test_a_part_of_the_pipeline_that_does_not_fit_is_refused_by_its_name(name, data):
@@ -266,7 +266,7 @@ def test_a_part_of_the_pipeline_that_does_not_fit_is_refused_by_its_name(name, d
     rows, columns = given[name].shape
     value, words = data.draw(spoiled(rows, columns))
     assert f"{name} holds {words}" in refusal(lambda: plots.pipeline(**(given | {name: value})))
-    if name != "bricks":
+    if name != "dictionary":
         value = data.draw(not_a_matrix(columns))
         message = refusal(lambda: plots.pipeline(**(given | {name: value})))
         assert message.startswith(f"{name} ") and described(value) in message

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import reference
 import saelib
+import terms
 from docutils.core import publish_doctree
 from torch import Tensor
 
@@ -60,6 +61,30 @@ def test_every_public_name_has_one_entry(name):
     place, _, last = name.rpartition(".")
     entry = rf"^\.\. (?:(?:autoclass|autofunction):: {place}::{last}|py:data:: {last}\n   :module: {place})$"
     assert len(re.findall(entry, PAGE, re.MULTILINE)) == 1
+
+
+SAE = saelib.SparseAutoencoder(d_in=3, d_sae=5, sparsity=saelib.BatchTopK(k=2))
+
+
+@pytest.mark.parametrize("name", terms.names("saelib"))
+def test_what_the_tables_of_terms_name_of_ours_is_there(name):
+    terms.resolved(name, "saelib", SAE)
+
+
+def test_what_the_tables_of_terms_link_to_has_an_entry():
+    linked = re.findall(r"\{py:\w+\}`([^`]+)`", terms.column("saelib"))
+    assert len(linked) > 30 and set(linked) <= set(NAMED)
+
+
+def test_the_shapes_in_the_tables_of_terms_are_ours():
+    given = terms.shapes("saelib")
+    assert len(given) == 4 and given == {name: tuple(terms.resolved(name, "saelib", SAE).shape) for name in given}
+
+
+@pytest.mark.parametrize("name", ["saelib.trian", "saelib.train(rate=)", "sae.W_code", "saelib.nothing.at_all", "train.lr"])
+def test_a_name_that_is_not_there_is_noticed(name):
+    with pytest.raises((AttributeError, ImportError, KeyError)):
+        terms.resolved(name, "saelib", SAE)
 
 
 @pytest.mark.parametrize("name", saelib.__all__)

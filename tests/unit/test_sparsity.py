@@ -70,8 +70,8 @@ def test_the_same_data_in_another_unit_gives_the_same_codes_in_that_unit_at_the_
     assert torch.allclose(scaled, 7.5 * codes, rtol=1e-12)
     assert torch.allclose(other.infer(7.5 * pre), 7.5 * one.infer(pre), rtol=1e-12)
     assert other.penalty(7.5 * pre, scaled).item() == pytest.approx(one.penalty(pre, codes).item(), rel=1e-12)
-    if (helper := one.helper(pre)) is not None:
-        assert torch.allclose(other.helper(7.5 * pre), 7.5 * helper, rtol=1e-12)
+    if (auxiliary := one.auxiliary(pre)) is not None:
+        assert torch.allclose(other.auxiliary(7.5 * pre), 7.5 * auxiliary, rtol=1e-12)
 
 
 def test_measuring_takes_the_weights_that_are_lengths_along_and_no_others():
@@ -109,7 +109,7 @@ def test_who_can_lose_features_says_how_they_come_back():
 
 
 def test_only_a_gate_has_to_rebuild_by_itself():
-    assert [name for name in BRICKS if attached(name).helper(noise()) is not None] == ["Gated"]
+    assert [name for name in BRICKS if attached(name).auxiliary(noise()) is not None] == ["Gated"]
 
 
 # TopK
@@ -467,10 +467,10 @@ def test_gated_codes_by_hand():
 def test_the_gate_pays_and_rebuilds_and_the_magnitude_does_neither():
     brick = gated([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], coefficient=0.5)
     pre = torch.tensor([[3.0, 1.0, -1.0], [-1.0, 2.0, 1.0]], requires_grad=True)
-    assert brick.helper(pre).tolist() == [[3, 1, 0], [0, 2, 1]]
+    assert brick.auxiliary(pre).tolist() == [[3, 1, 0], [0, 2, 1]]
     penalty = brick.penalty(pre, brick.activate(pre))
     assert penalty.item() == 0.5 * (4 + 3) / 2
-    (penalty + brick.helper(pre).sum()).backward()
+    (penalty + brick.auxiliary(pre).sum()).backward()
     assert brick.r_mag.grad is None and brick.b_mag.grad is None
     assert torch.allclose(pre.grad, (pre > 0) * (1 + 0.25))
 
@@ -595,7 +595,7 @@ def test_a_packed_gate_gives_the_same_codes_by_the_papers_formula():
     ],
 )
 def test_a_brick_is_made_from_what_a_file_says_and_costs_nothing(kind, config, expected):
-    brick = kind.described(config)
+    brick = kind.from_config(config)
     assert type(brick) is kind and repr(brick) == expected
 
 
@@ -608,7 +608,7 @@ def test_a_brick_is_made_from_what_a_file_says_and_costs_nothing(kind, config, e
 )  # fmt: skip
 def test_what_a_file_does_not_say_but_should_is_named(kind, config, lacks):
     with pytest.raises(KeyError, match=f"'{lacks}'"):
-        kind.described(config)
+        kind.from_config(config)
 
 
 no_number = st.none() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
@@ -617,9 +617,9 @@ no_number = st.none() | st.text(max_size=3) | st.lists(st.integers(), max_size=2
 @unhurried
 @given(no_number | not_finite.filter(lambda k: not isinstance(k, int)) | st.floats(max_value=0.9))
 def test_a_k_in_a_file_that_is_none_is_refused(k):
-    assert refusal(lambda: TopK.described({"k": k})).startswith(f"k is {k!r}; expected a whole number")
+    assert refusal(lambda: TopK.from_config({"k": k})).startswith(f"k is {k!r}; expected a whole number")
     for kind in (BatchTopK, Matryoshka):
-        message = refusal(lambda: kind.described({"k": k, "matryoshka_widths": [2, 8]}))
+        message = refusal(lambda: kind.from_config({"k": k, "matryoshka_widths": [2, 8]}))
         assert message == f"k is {k!r}; expected a finite number of at least 1"
 
 

@@ -98,7 +98,7 @@ def test_a_saved_model_comes_back_bit_for_bit(make, tmp_path):
 
 
 def test_every_kind_of_brick_is_saved_by_these_tests():
-    assert set(storage.BRICKS) == set(BRICKS)
+    assert set(storage.RULES) == set(BRICKS)
 
 
 @every_model
@@ -583,7 +583,7 @@ def test_a_model_that_could_not_be_read_back_is_never_saved(tmp_path):
 
     for brick in (Mine(), MyTopK(2), Nameless()):
         message = refusal(lambda: SparseAutoencoder(3, 4, brick).save(tmp_path / "new"))
-        assert f"sparsity is {brick!r}; expected a brick that load() knows" in message
+        assert f"sparsity is {brick!r}; expected a sparsity rule that load() knows" in message
     assert "expected a saelib model" in refusal(lambda: Model().save(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
 

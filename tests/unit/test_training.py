@@ -272,7 +272,7 @@ def test_the_learning_rate_is_never_0_nor_above_lr_and_falls_only_after_it_has_r
 @pytest.mark.parametrize(("share", "prices"), [(0.3, [0.25, 0.5, 0.75] + [1] * 7), (0, [1] * 10), (0.1, [0.5] + [1] * 9), (0.04, [1] * 10)])
 def test_the_price_rises_in_a_straight_line_and_stays(share, prices):
     found = recipe(coefficient_warm_up=share)
-    assert [found.price_at(step) for step in range(1, 11)] == pytest.approx(prices)
+    assert [found.penalty_at(step) for step in range(1, 11)] == pytest.approx(prices)
 
 
 class Slopes(Model):

@@ -1,7 +1,7 @@
 """The explorables: each a `.py` and a `.js` side by side, with a `.css` where it needs one, in one frame (explorable.py).
 
-What some of them are made of besides: chart.js (axes, lines and points), pad.js (a pad to draw on), network.js (of
-SecretMessage), messages.js (of TurnThePlane), toy_model.js (of Superposition), feature_cards.js (of FeatureBrowser).
+Modules that only some of them use: chart.js (axes, lines and points), pad.js (a pad to draw on), network.js (for
+SecretMessage), messages.js (for TurnThePlane), toy_model.js (for Superposition), feature_cards.js (for FeatureBrowser).
 """
 
 from .dial import Dial

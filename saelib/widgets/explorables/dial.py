@@ -1,4 +1,5 @@
-"""The explorable *The dial*: how few bricks are allowed, what that does to a digit and to nonsense, and the frontier between the two."""
+"""The explorable *The dial*: how k changes the reconstruction of a digit and of nonsense, and the frontier of error against
+k."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,16 +15,18 @@ from .explorable import Explorable, explorable_style, floats, picture_rows, plai
 
 
 class Dial(Explorable):
-    """Turn k, and see a digit, a scrambled picture, their bricks, and the point on the frontier of error against k.
+    """Choose k, and see a digit and a scrambled picture, their reconstructions and active features, and the frontier of error
+    against k.
 
-    A scrambled picture has each of its pixels from a digit of its own: it is as dark as digits are, and makes no sense.
+    A scrambled picture takes each of its pixels from another digit: it is as dark as digits are, and makes no sense.
 
-    Args: saes, k to a sparse autoencoder that uses at most k bricks for a picture, all on the same pictures; digits, two or more
-    that they have not seen, over all of which the errors are taken, and of which one of each kind can be chosen: an unusual one, four
-    out of five of whose kind are better rebuilt at the smallest k;
-    frontier, (k, fvu) from small k to large, if they have been measured on other digits (or for more values of k); start, the
-    k that it begins with (a third of the way up if left out), and first, which kind is shown at first.
-    Raises ValueError for what does not fit: other shapes, more than k bricks, a frontier that is out of order or lacks a k.
+    Args: saes, a mapping from k to a sparse autoencoder with at most k active features, all on the same pictures; digits, two
+    or more held-out ones, over all of which the errors are measured, and of which one of each class can be chosen: an unusual
+    one, which four out of five of its class are better reconstructed than, at the smallest k; frontier, pairs (k, fvu) in
+    rising order of k, if they have been measured on other digits (or for more values of k); start, the k at first (by default
+    a third of the way up); first, the class that is shown at first.
+    Raises ValueError for what does not fit: other shapes, more than k active features, a frontier that is out of order or
+    lacks a k.
     """
 
     _esm = javascript("explorables/dial.js")
@@ -32,13 +35,13 @@ class Dial(Explorable):
     labels = traitlets.List().tag(sync=True)
     frontier = traitlets.List().tag(sync=True)  # [k, error on digits]
     nonsense = traitlets.List().tag(sync=True)  # [k, error on scrambled pictures]
-    features = traitlets.List().tag(sync=True)  # for each k: the numbers of the bricks that any picture here uses
+    features = traitlets.List().tag(sync=True)  # for each k: the indices of the features that are active for any picture here
     start = traitlets.Int().tag(sync=True)  # which of ks
     first = traitlets.Int().tag(sync=True)
-    # The mean, the digits, the scrambled pictures; then for each k the offset, the largest number in each brick, and for each
-    # picture the k strengths and the k places of its bricks in `features`, strongest first, zeros where it uses fewer.
+    # The mean, the digits, the scrambled pictures; then for each k b_dec, the largest number in each decoder row, and for each
+    # picture the k activations and the k places of their features in `features`, strongest first, zeros where fewer are active.
     numbers = traitlets.Bytes().tag(sync=True)
-    bricks = traitlets.Bytes().tag(sync=True)  # for each k: its bricks, in 127ths of their largest number, a signed byte each
+    bricks = traitlets.Bytes().tag(sync=True)  # for each k: decoder rows, in 127ths of their largest number, a signed byte each
 
     def __init__(
         self,
@@ -106,14 +109,15 @@ class Dial(Explorable):
 
 @torch.no_grad()
 def _unusual(sae: SparseAutoencoder, pictures: Pictures) -> Tensor:
-    """Where in x, for each kind, the picture stands that four out of five of its kind are better rebuilt than: (kinds,) int64."""
+    """For each class the row in x of the picture that four out of five of its class are better reconstructed than: (classes,)
+    int64."""
     error = (pictures.x - sae(pictures.x)).square().sum(dim=1) / (pictures.x - pictures.x.mean(dim=0)).square().sum(dim=1)
     kinds = [(pictures.label == kind).nonzero().ravel() for kind in pictures.label.unique()]
     return torch.stack([own[error[own].argsort(stable=True)[4 * (len(own) - 1) // 5]] for own in kinds])
 
 
 def _scrambled(x: Tensor) -> Tensor:
-    """x (n, pixels) with the numbers of each pixel dealt out anew among the pictures, always in the same way."""
+    """x (n, pixels) with each pixel permuted at random among the pictures, always in the same way."""
     generator = torch.Generator().manual_seed(0)
     return torch.stack([pixel[torch.randperm(len(x), generator=generator)] for pixel in x.T], dim=1)
 

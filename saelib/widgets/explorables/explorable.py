@@ -1,4 +1,4 @@
-"""What all explorables share: their frame and its style, and how what they show travels to the page."""
+"""What all explorables share: their frame and its style, and how their data travels to the page."""
 
 import anywidget
 import numpy as np
@@ -12,7 +12,7 @@ from ..base import style
 
 
 def explorable_style(*own: str) -> str:
-    """The style of the frame that all explorables share, and of what one of them has besides."""
+    """The style of the frame that all explorables share, and the style sheets `own` of one of them."""
     return style("widgets.css", "chooser.css", *(f"explorables/{name}" for name in ("explorable.css", *own)))
 
 
@@ -31,7 +31,7 @@ def picture_rows(pictures: Pictures, pixels: int) -> torch.Tensor:
 
 
 def plain_codes(name: str, sae: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
-    """The codes of x (n, d_in), or ValueError where they have signs, as those of `Drawers` do, which bars can't show."""
+    """The codes of x (n, d_in), or ValueError where they have signs, as those of `Drawers` do: bars can't show these."""
     with torch.no_grad():
         codes = sae.encode(x)
     if (codes < 0).any():
@@ -40,9 +40,9 @@ def plain_codes(name: str, sae: SparseAutoencoder, x: torch.Tensor) -> torch.Ten
 
 
 class Explorable(anywidget.AnyWidget):
-    """The frame of every explorable: a title, a question to guess at, and a caption that says what to notice.
+    """The frame of every explorable: a title, a question that asks for a prediction, and a caption that says what to notice.
 
-    The words are traits, so that a teacher can change them; what a subclass shows, it computes in its own JavaScript.
+    These texts are traits, so that a teacher can change them; what a subclass shows, it computes in its own JavaScript.
     """
 
     _css = explorable_style()

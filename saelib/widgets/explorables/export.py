@@ -48,10 +48,12 @@ _PAGE = """<!doctype html>
 
 
 def save_html(widget: Explorable, path: str | Path) -> Path:
-    """Write `widget`, as it is now, as one HTML file that works wherever it is opened and asks for nothing.
+    """Write `widget`, as it is now, as one HTML file that works wherever it is opened and loads nothing else.
 
-    It is written whole or not at all. Gives the path back. Raises ValueError for a widget that is no explorable, and a path
-    that does not end in .html, is a folder, or lies in a folder that is not there.
+    It is written whole or not at all.
+    Returns the path.
+    Raises ValueError for a widget that is no explorable, and a path that does not end in .html, is a folder, or lies in a
+    folder that is not there.
     """
     if not isinstance(widget, Explorable):
         raise ValueError(f"widget is of type {type(widget).__name__}; expected an explorable, such as a FeatureBrowser")

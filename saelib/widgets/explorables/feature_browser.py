@@ -25,23 +25,23 @@ CAPTION = (
 )
 TOKENS = 2**16  # different tokens, as many as two bytes can tell apart
 LEVELS = 255  # steps of an activation, as many as one byte can tell apart beside 0
-STEPS = 15  # the same where it is told which are on at a token, for there they are many
+STEPS = 15  # the same for the features listed at a token, for there they are many
 
 
 class FeatureBrowser(Explorable):
-    """Search, sort and filter features, and read the card of any one: examples over its whole range, its label's scores, what
-    it draws, and what happens without it.
+    """Search, sort and filter features, and read their cards: examples over the whole range, scores of the label, effects on
+    logits, and the effect of ablation.
 
     On a published page #feature=123 in the address opens the card of feature 123. An activation travels as a 255th of its
     feature's strongest, changes of logits with two decimals, all other numbers with four digits.
 
-    Args: cards, one for each feature; start, the feature whose card is open at first (the one with the highest F1 if left out);
-    told, the F1 from which a label counts: below it, it is still shown and found, and called weak. What the next two tell is
-    about all features, not only those with a card: similar, which of them are alike (of `similar_features`); there, which are
-    on at some tokens (of `strongest_at`): press one of these in an example, and they are listed, to a fifteenth of each one's
-    strongest.
-    Raises ValueError for no cards, two of one feature, a number that is not finite or out of its range, tokens and activations
-    of different lengths, and whatever else does not fit, with its place.
+    Args: cards, one for each feature; start, the feature whose card is open at first (by default the one with the highest
+    F1); told, the lowest F1 at which a label counts: below it, it is still shown and found, and called weak; similar, the
+    most similar features of each, from `similar_features`; there, the strongest features at some tokens, from `strongest_at`:
+    press such a token in an example, and they are listed, each to a fifteenth of its maximum. These two are about all
+    features, not only those with a card.
+    Raises ValueError for no cards, two of one feature, a number that is not finite or out of its range, tokens and
+    activations of different lengths, and whatever else does not fit, with its place.
     """
 
     _esm = javascript("explorables/feature_browser.js")
@@ -91,7 +91,7 @@ class FeatureBrowser(Explorable):
 def _pack(
     cards: Sequence[FeatureCard], places: dict[int, int], similar: Similar | None, there: StrongestAt | None
 ) -> tuple[bytes, bytes, bytes]:
-    """The three parts of what travels; places, of each feature's card."""
+    """The three parts of what travels; places, the index of each feature's card."""
     tokens: dict[str, int] = {}
     quantiles: dict[str, int] = {}
     sources: dict[str | None, int] = {None: 0}
@@ -159,7 +159,8 @@ def _pack(
 
 
 def _similar(feature: int, similar: Similar | None, places: dict[int, int]) -> list[list[int]]:
-    """Those alike that have cards, in two rows: the place of each one's card, and how much it is alike in hundredths."""
+    """Of the similar features those that have cards, in two rows: the index of each one's card, and its similarity in
+    hundredths."""
     if similar is None:
         return []
     rows = []
@@ -170,7 +171,7 @@ def _similar(feature: int, similar: Similar | None, places: dict[int, int]) -> l
 
 
 def _there(there: StrongestAt, order: np.ndarray, cards: Sequence[FeatureCard], places: dict[int, int]) -> bytes:
-    """What is on at those of the places that stand in some example."""
+    """The active features at those of the places that stand in some example."""
     known = np.isin(there.places.numpy(), order)
     at = np.zeros(len(order), bool)
     at[np.searchsorted(order, there.places.numpy()[known])] = True
@@ -185,12 +186,12 @@ def _there(there: StrongestAt, order: np.ndarray, cards: Sequence[FeatureCard], 
 
 
 def _size(cards: Sequence[FeatureCard]) -> str:
-    """Of the numbers that hold a card's place and a step."""
+    """The numpy type of the numbers that hold a card's index and a step."""
     return "<u2" if STEPS * (len(cards) + 1) <= 2**16 else "<u4"
 
 
 def _check_others(cards: Sequence[FeatureCard], similar: object, there: object) -> None:
-    """ValueError where what is told about all features is of another kind, or not about all that have cards."""
+    """ValueError where what is about all features is of another kind, or not about all that have cards."""
     features = 1 + max(card.feature for card in cards)
     if similar is not None:
         if not isinstance(similar, Similar):

@@ -1,4 +1,5 @@
-"""The explorable *A brick's whole range*: the card of a feature, on which a bar opens its digits and a drawing finds its bar."""
+"""The explorable *A brick's whole range*: a feature card, on which a bar of the histogram shows its digits, and a drawing its
+bar."""
 
 import math
 from collections.abc import Sequence
@@ -20,17 +21,18 @@ SHOWN = 8  # digits of a bar, at most
 
 
 class LinkedCard(Explorable):
-    """Press the bars of a feature's histogram and see which digits it is on for so strongly; draw one, and see where it falls.
+    """Press the bars of a feature's activation histogram and see their digits; draw a digit, and see into which bar it falls.
 
-    Args: sae, on digits of 8x8 pixels, with a rule by which a feature is on or off: `TopK`, `BatchTopK`, `Matryoshka`, `L1`,
-    `JumpReLU` or `Gated`; digits, those that are counted and shown; features, the numbers in the model of those that can be chosen, in
-    this order: the twelve used most, if left out; first, the number of the one that is shown at first: the first of them, if left out. If
-    features are left out and first is not among the twelve, it stands before the eleven used most.
+    Args: sae, on digits of 8x8 pixels, with a sparsity rule that makes features active or inactive: `TopK`, `BatchTopK`,
+    `Matryoshka`, `L1`, `JumpReLU` or `Gated`; digits, those that are counted and shown; features, the indices of those that
+    can be chosen, in this order (by default the twelve that are active most often); first, the index of the one that is shown
+    at first (by default the first of them). If features are left out and first is not among the twelve, it stands before the
+    eleven that are active most often.
 
-    A bar holds the digits for which the feature is on at more than its lower edge and at most its upper one. Eight of them are shown, or
-    all where there are fewer, spread evenly from the weakest to the strongest.
-    Raises ValueError for shapes that do not fit, another rule, a feature that is not there, is on for none of the digits or
-    stands there twice, and a first that is none of features.
+    A bar counts the digits with an activation above its lower edge and at most its upper one. Eight of them are shown, or all
+    where there are fewer, evenly spread by rank from the weakest to the strongest.
+    Raises ValueError for shapes that do not fit, another sparsity rule, a feature that is not there, is active for none of
+    the digits or is listed twice, and a first that is none of features.
     """
 
     _esm = javascript("explorables/linked_card.js")
@@ -44,9 +46,9 @@ class LinkedCard(Explorable):
     labels = traitlets.List().tag(sync=True)  # of the digits that are shown
     pictures = traitlets.Bytes().tag(sync=True)  # of these, in 255ths of full ink, a byte a pixel
     examples = traitlets.Bytes().tag(sync=True)  # for each feature and bar, places among these (uint16, little-endian)
-    k = traitlets.Int().tag(sync=True)  # how many features may be on at a time, or 0 where each answers for itself
-    # The bricks and the strengths of the examples; then of the encoder, whose first rows are those of the features: the weights, the
-    # offsets, above what a feature is on, and what is added to it then.
+    k = traitlets.Int().tag(sync=True)  # how many features may be active at a time, or 0 where they do not compete
+    # The decoder rows and the activations of the examples; then of the encoder, whose first rows are those of the features: the
+    # weights, the offsets, the thresholds, and what is added above these.
     numbers = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, sae: SparseAutoencoder, digits: Pictures, *, features: Sequence[int] | None = None, first: int | None = None):
@@ -103,8 +105,8 @@ class LinkedCard(Explorable):
 
 @torch.no_grad()
 def _encoder(sae: SparseAutoencoder) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """How a feature's strength comes about, as weights (d_sae, d_in), and offsets, thresholds and additions (d_sae,): with
-    pre = weights x + offset it is max(0, pre + addition) where pre is above the threshold, and 0 elsewhere."""
+    """The encoder as weights (d_sae, d_in), and offsets, thresholds and additions (d_sae,): with pre = weights x + offset,
+    the activation is max(0, pre + addition) where pre is above the threshold, and 0 elsewhere."""
     rule, weights = sae.sparsity, sae.W_enc.T.double()
     offset = sae.b_enc - weights @ sae.b_dec.double()
     threshold = addition = torch.zeros_like(offset)
@@ -145,7 +147,8 @@ def _chosen(codes: Tensor, features: Sequence[int] | None, first: int | None) ->
 
 
 def _step(most: float) -> tuple[int, int]:
-    """The least round width of which no more than BARS are needed from 0 to `most`: a whole number, and its decimals."""
+    """The least round width of a bar with which no more than BARS are needed from 0 to `most`: a whole number, and its
+    decimals."""
     power = math.floor(math.log10(most / BARS))
     digit = next((digit for digit in (1, 2, 3, 4, 5, 6, 8) if most <= BARS * digit * 10.0**power), None)
     if digit is None:

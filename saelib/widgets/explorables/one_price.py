@@ -1,4 +1,4 @@
-"""The explorable *One brick, one price*: what a price on strength makes of a brick that is needed, and what a price on being on."""
+"""The explorable *One brick, one price*: what an L1 penalty does to a feature that is needed, and what an L0 penalty does."""
 
 import traitlets
 
@@ -8,14 +8,14 @@ from .explorable import Explorable, explorable_style
 
 
 class OnePrice(Explorable):
-    """Raise the price of a brick that a picture needs at strength 1, and watch it fade under one rule and go out under the other.
+    """Raise the penalty on a feature that a picture needs at activation 1: it shrinks under L1, and stays or goes under L0.
 
-    Drawn at strength c, the brick leaves an error of (1 - c)^2. Under `saelib.L1` a price lambda adds lambda c, and the sum is least
-    at c = 1 - lambda / 2, or at 0 from lambda = 2 on. Under `saelib.JumpReLU` it adds lambda wherever c is above 0, and the sum is
-    least at c = 1 while lambda is below 1, and at 0 when it is above. (The brick has length 1 and is the only one, and the error is
-    in its own units.)
+    At activation c the squared error is (1 - c)^2. Under `saelib.L1` a coefficient lambda adds lambda c, and the loss is
+    least at c = 1 - lambda / 2, or at 0 from lambda = 2 on. Under `saelib.JumpReLU` it adds lambda wherever c is above 0, and
+    the loss is least at c = 1 while lambda is below 1, and at 0 when it is above. (The feature has length 1 and is the only
+    one, and the error is in its own units.)
 
-    Args: price, the lambda that the reader begins with, from 0 to 2.5, taken to the nearest hundredth; the slider moves in twentieths.
+    Args: price, the lambda at first, from 0 to 2.5, rounded to hundredths; the slider moves in twentieths.
     Raises ValueError outside of this range.
     """
 

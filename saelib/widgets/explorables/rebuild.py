@@ -1,4 +1,4 @@
-"""The explorable *Rebuild the cat*: a photograph out of a few bricks for each of its patches, and the bricks of any one."""
+"""The explorable *Rebuild the cat*: a photograph reconstructed from a few features for each of its patches."""
 
 from collections.abc import Mapping
 
@@ -15,14 +15,14 @@ from .explorable import Explorable, explorable_style, floats
 
 
 class Rebuild(Explorable):
-    """Drag k, and the photograph is rebuilt from one brick out of each of the first k drawers, patch by patch.
+    """Set k, and a photograph is reconstructed patch by patch, from one feature of each of the first k groups of `Drawers`.
 
-    Bricks rebuild the brightness of a patch of size x size pixels, less its mean. The mean is kept apart, and so is the mean
-    colour, which the page draws smoothly from one patch to the next.
+    Features reconstruct the luminance of a patch of size x size pixels, its mean subtracted. The mean is kept apart, and so
+    is the mean colour, which the page interpolates from one patch to the next.
 
     Args: sae, a SparseAutoencoder with `Drawers`, on patches of a square number of pixels; picture (h, w, 3) in [0, 1];
-    places, the names of what is worth looking at, each with the row and the column of its patch; alt, what the picture
-    shows; start, the bricks a patch at first.
+    places, the names of what is worth looking at, each with the row and the column of its patch; alt, what the picture shows;
+    start, the k at first.
     Raises ValueError for a model of another kind, a picture that is none, or a place that lies outside of it.
     """
 
@@ -32,11 +32,11 @@ class Rebuild(Explorable):
     shape = traitlets.List().tag(sync=True)  # rows and columns of patches, pixels along a patch's side, drawers
     places = traitlets.List().tag(sync=True)  # for each: its name, row and column
     start = traitlets.Int().tag(sync=True)
-    features = traitlets.List().tag(sync=True)  # the bricks that are used at all, by their numbers in the model
-    numbers = traitlets.Bytes().tag(sync=True)  # the offset, the largest number in each brick, the strength that counts as 32767
+    features = traitlets.List().tag(sync=True)  # those that are active at all, by their indices in the model
+    numbers = traitlets.Bytes().tag(sync=True)  # b_dec, the largest number in each decoder row, the activation that counts as 32767
     photo = traitlets.Bytes().tag(sync=True)  # red, green and blue of each pixel, a byte each
-    bricks = traitlets.Bytes().tag(sync=True)  # in 127ths of a brick's largest number, a signed byte each
-    # For each drawer and patch: the place of its brick in `features` (uint16), and then all strengths (int16), little-endian.
+    bricks = traitlets.Bytes().tag(sync=True)  # decoder rows, in 127ths of their largest number, a signed byte each
+    # For each drawer and patch: the place of its feature in `features` (uint16), and then all activations (int16), little-endian.
     codes = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, sae: SparseAutoencoder, picture: Tensor, places: Mapping[str, tuple[int, int]], *, alt: str, start: int = 2):

@@ -1,4 +1,4 @@
-"""The explorable *The secret message*: a digit becomes two numbers, and two numbers become a digit."""
+"""The explorable *The secret message*: an autoencoder with a code of two numbers, to encode with and to decode with."""
 
 import traitlets
 from torch import nn
@@ -10,10 +10,10 @@ from .explorable import Explorable, floats, picture_rows
 
 
 class SecretMessage(Explorable):
-    """Draw a digit and see its two numbers; drag the two numbers and see the digit that they are read as.
+    """Draw a digit and see its code of two numbers; drag the code and see the digit that it is decoded to.
 
-    Args: model, an Autoencoder with d_code = 2 on pictures of 8x8 pixels; pictures, some that it has not seen, shown as
-    numerals at the places of their codes. The most typical of each kind can be chosen.
+    Args: model, an Autoencoder with d_code = 2 on pictures of 8x8 pixels; pictures, held-out ones, shown as numerals at their
+    codes, of which the most typical of each class can be chosen.
     Raises ValueError for another d_code, and shapes that do not fit.
     """
 

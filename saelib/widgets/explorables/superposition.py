@@ -1,4 +1,4 @@
-"""The explorable *Superposition*: the toy model of Elhage et al. (2022) is trained in the page, under the reader's hand."""
+"""The explorable *Superposition*: the toy model of Elhage et al. (2022), trained in the page as the reader sets its sparsity."""
 
 import traitlets
 
@@ -8,15 +8,16 @@ from .explorable import Explorable, explorable_style
 
 
 class Superposition(Explorable):
-    """Set how rare five features are, and watch a network of two numbers find room for two, four or all five of them.
+    """Set the sparsity of five features, and watch a model with two hidden dimensions represent two, four or all five of
+    them.
 
     The model is x_hat = relu(W^T W x + b) with W (2, 5), trained on examples whose features are 0 with a probability of
-    `sparsity` and else anything from 0 to 1, on the loss sum_i decay^i (x_i - x_hat_i)^2 (Elhage et al., 2022, "Toy
-    models of superposition"). With decay = 1 and features that are always there, the best that two numbers can do is the
-    same in every direction, so that no two features stand out.
+    `sparsity` and else uniform from 0 to 1, on the loss sum_i decay^i (x_i - x_hat_i)^2 (Elhage et al., 2022, "Toy models of
+    superposition"). With decay = 1 and features that are always present, the best that two dimensions can do is the same in
+    every direction, so that no two features stand out.
 
-    Args: sparsity, from 0 to 0.99; decay, how much each feature counts beside the one before it, from 0.5 to 1; seed, of the
-    first arrows. All three are where the reader begins; the sliders move in whole hundredths and twentieths.
+    Args: sparsity, from 0 to 0.99; decay, the importance of each feature relative to the one before it, from 0.5 to 1; seed,
+    of the initial weights. All three are the values at first; the sliders move in whole hundredths and twentieths.
     Raises ValueError outside of these ranges.
     """
 

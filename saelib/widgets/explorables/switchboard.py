@@ -1,4 +1,4 @@
-"""The explorable *Switchboard*: every brick of a digit has a switch and a gain, and the copy follows at once."""
+"""The explorable *Switchboard*: every active feature of a digit can be ablated or scaled, and the reconstruction follows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,28 +24,28 @@ CAPTION = (
 
 
 class Switchboard(Explorable):
-    """Switch the bricks of a digit off and on, turn them up, or add one more out of the box, and see what the copy makes of it.
+    """Ablate the active features of a digit, scale them, or activate one more, and see what the reconstruction makes of it.
 
-    Args: sae, on square pictures; digits, some that it has not seen, of which the most typical of each kind can be chosen: the
-    others say how strong a brick typically is, and what the average picture is, which the error is measured against; first,
-    which kind is shown at first. It begins without the brick whose loss costs most.
+    Args: sae, on square pictures; digits, held-out ones, of which the most typical of each class can be chosen; all of them
+    say how strong a feature typically is, and what the mean picture is, whose error is the baseline; first, the class that is
+    shown at first. At first the feature whose ablation costs most is ablated.
 
-    For pictures of something else: noun, what one of them is called, and title, prediction and caption, for the words of
+    For pictures of something else: noun, what one of them is called, and title, prediction and caption, for the texts of
     these are about digits; shown, the rows of digits.x that can be chosen, in this order, instead of the most typical ones
-    (first is then a place among them); names, short ones for some of the bricks by their numbers in the model, where several
-    bricks may have the same; idle=False leaves out of the box what no picture in digits uses.
-    Raises ValueError for shapes that do not fit, a kind, row or brick that is not there, words that are none, and a shown
-    digit that no brick is on for.
+    (first is then an index into these); names, short ones for some of the features by their indices, where several may share
+    one; idle=False leaves out features that are active for none of digits.
+    Raises ValueError for shapes that do not fit, a class, row or feature that is not there, texts that are none, and a shown
+    digit for which no feature is active.
     """
 
     _esm = javascript("explorables/switchboard.js")
     _css = explorable_style("switchboard.css")
     labels = traitlets.List().tag(sync=True)
     noun = traitlets.Unicode().tag(sync=True)
-    features = traitlets.List().tag(sync=True)  # the bricks that the box holds, by their numbers in the model
-    names = traitlets.List().tag(sync=True)  # of these bricks, "" for one without a name
+    features = traitlets.List().tag(sync=True)  # those that can be switched, by their indices in the model
+    names = traitlets.List().tag(sync=True)  # of these features, "" for one without a name
     first = traitlets.Int().tag(sync=True)
-    # The box's offset and its bricks, how strong each typically is; the mean, the pictures that can be chosen, their codes.
+    # b_dec and the features' decoder rows, their typical activations; the mean, the pictures that can be chosen, their codes.
     numbers = traitlets.Bytes().tag(sync=True)
 
     def __init__(
@@ -75,7 +75,7 @@ class Switchboard(Explorable):
             last = "the last place in shown"
         codes = plain_codes("sae", sae, x)
         on = (codes > 0).sum(dim=0)
-        # A brick that is never on has no strength of its own; it gets that of the others.
+        # A feature that is never active has no typical activation of its own; it gets that of the others.
         common = codes[codes > 0].mean() if on.any() else codes.new_zeros(())
         typical = torch.where(on > 0, codes.sum(dim=0) / on.clamp_min(1), common)
         for place, number in zip(places.tolist(), (codes[places] > 0).sum(dim=1).tolist()):
@@ -94,8 +94,8 @@ class Switchboard(Explorable):
 
 
 def _sorted(kept: torch.Tensor, codes: torch.Tensor, label: torch.Tensor, names: Mapping[int, str]) -> list[int]:
-    """The order in which a box shows its bricks: by their names, those without one last; then by the kind of picture for which
-    each is on the most, those that are never on last; then those first that are on the most."""
+    """The order in which features are listed: by their names, those without one last; then by the class of picture for which
+    each is most active, those that are never active last; then the most active first."""
     by_kind = torch.zeros(int(label.max()) + 1, codes.shape[1]).index_add_(0, label, codes.clamp_min(0))
     strongest, kind = (by_kind / torch.bincount(label)[:, None].clamp_min(1)).max(dim=0)
 

@@ -1,4 +1,4 @@
-"""The explorable *Turn the plane*: messages of two numbers, turned by the encoder and turned back by the decoder."""
+"""The explorable *Turn the plane*: codes of two numbers, rotated by the encoder and rotated back by the decoder."""
 
 import torch
 import traitlets
@@ -11,18 +11,19 @@ from .explorable import Explorable, explorable_style, floats, picture_rows
 
 
 class TurnThePlane(Explorable):
-    """Turn the plane of the messages, let the decoder turn it back first, and see what changes and what does not.
+    """Rotate the plane of the codes, let the decoder rotate it back, and see what changes and what does not.
 
-    A message of two numbers c is decoded as mean + c @ components. Turned by an angle, with R the matrix of the turn, the message is
-    c R and the rows of R^T components are the two bricks, so that the copy stays as it was. The sum of sizes |c_1| + |c_2|, which
-    an L1 price is on, does not.
+    A code c of two numbers is decoded as mean + c @ components. Rotated by an angle, with R the rotation matrix, the code is
+    c R and the rows of R^T components are the two features, so that the reconstruction stays as it was. The L1 norm |c_1| +
+    |c_2|, which an L1 penalty is on, does not.
 
-    Args: components (2, d), the picture of each of the two numbers; mean (d,), the picture of a message of zeros; pictures, digits whose
-    messages are shown, and of which the most typical of each kind can be chosen; codes (n, 2), the messages of the pictures, which
-    are (x - mean) @ components.T if left out, as with PCA. Of a linear `Autoencoder`, whose encoder is another matrix than its
-    decoder, hand over decoder[0].weight.T, decoder[0].bias, and as codes what it encodes the pictures as. angle, in whole degrees from
-    -180 to 180, and first, the place of the kind that is shown at first: where the reader begins.
-    Raises ValueError for shapes that do not fit, numbers that are not finite, pictures that are all equal, messages of zeros only.
+    Args: components (2, d), the picture of each of the two features; mean (d,), the reconstruction from a code of zeros;
+    pictures, digits whose codes are shown, and of which the most typical of each class can be chosen; codes (n, 2), the codes
+    of the pictures, by default (x - mean) @ components.T, as with PCA; angle, in whole degrees from -180 to 180, at first;
+    first, the index of the class that is shown at first. Of a linear `Autoencoder`, whose encoder is not the transpose of its
+    decoder, pass decoder[0].weight.T, decoder[0].bias, and as codes its own codes of the pictures.
+    Raises ValueError for shapes that do not fit, numbers that are not finite, pictures that are all equal, or codes that are
+    all zero.
     """
 
     _esm = javascript("explorables/turn_the_plane.js")

@@ -1,4 +1,4 @@
-"""What the checks of all kinds of questions share: how a problem is told, and the fields that many kinds have."""
+"""What the checks of all kinds of questions share: how a problem is reported, and the fields that many kinds have."""
 
 import reprlib
 from collections.abc import Iterable, Iterator

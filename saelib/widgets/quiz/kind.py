@@ -1,4 +1,4 @@
-"""What every kind of question says of itself."""
+"""The interface of a kind of question."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ class Kind:
     needs_value = False
 
     def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
-        """What a schema can't say. The question may have other problems too, so nothing in it is certain."""
+        """Problems that a schema can't express. The question may have other problems too, so nothing in it is certain."""
         return iter(())
 
     def fits(self, question: dict[str, Any], answer: object) -> bool:
@@ -28,5 +28,5 @@ class Kind:
         raise NotImplementedError
 
     def with_value(self, question: dict[str, Any], value: object) -> dict[str, Any]:
-        """The question with the result of the chapter's code, or a ValueError; asked where `needs_value` is true."""
+        """The question with the result of the chapter's code, or a ValueError; called where `needs_value` is true."""
         raise NotImplementedError
