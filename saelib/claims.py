@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import SupportsFloat
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SAID = ("words", "above", "below", "show")  # what a claim says; its name and value are what is measured
@@ -86,7 +87,7 @@ class Claim:
         return f"On this machine this came out otherwise. {self.words.strip().rstrip('.')}: expected {self.bounds}, measured {self.shown(value)}."
 
 
-def claim(name: str, words: str, value, *, above: float | None = None, below: float | None = None, show: str = ".3g") -> None:
+def claim(name: str, words: str, value: SupportsFloat, *, above: float | None = None, below: float | None = None, show: str = ".3g") -> None:
     """Check what a text says of a result, and go on either way: where it does not hold, show that.
 
     Args: name, words, above, below, show, as in `Claim`, the name unique in the whole book; value, a number, or a tensor of one.

@@ -395,7 +395,7 @@ class StrongestAt(NamedTuple):
     places: Tensor
     feature: Tensor
     activation: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # a tuple's own count is of no use here
 
 
 @torch.no_grad()

@@ -8,8 +8,6 @@ import argparse
 import time
 from pathlib import Path
 
-import torch
-
 from . import checks, metrics
 from .data import python_files, tokenize
 from .gpt import GPT, SHIPPED, load_gpt, load_tokenizer

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from . import checks
 
-
 BRICKS: dict[str, type["Sparsity"]] = {}  # by name, all bricks of this file: those that load() knows
 
 
@@ -164,7 +163,7 @@ class KL(Sparsity):
 class _Choice(Sparsity):
     """What the bricks share that keep the largest pre-activations: training touches only what they choose."""
 
-    settings = ("k",)
+    settings: tuple[str, ...] = ("k",)
     revival = "aux-k"
     each_by_itself = False  # whether what an example's code keeps depends on the example alone
 
@@ -227,6 +226,8 @@ class BatchTopK(_Choice):
 
     def __init__(self, k: int):
         super().__init__(k)
+        self.threshold: Tensor
+        self.batches: Tensor
         self.register_buffer("threshold", torch.zeros(()))
         self.register_buffer("batches", torch.zeros(()))  # how many the threshold has seen
 

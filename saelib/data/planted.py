@@ -247,7 +247,8 @@ def _parents(hierarchy: object, features: int) -> Tensor:
     if hierarchy is None:
         return torch.full((features,), -1)
     if not isinstance(hierarchy, Tensor):
-        family = number // (1 + checks.count("hierarchy", hierarchy)) * (1 + int(hierarchy))
+        size = 1 + checks.count("hierarchy", hierarchy)
+        family = number // size * size
         return torch.where(family < number, family, -1)
     if hierarchy.dtype != torch.int64 or hierarchy.shape != (features,):
         raise ValueError(

@@ -6,8 +6,18 @@
 """
 
 from .explorables import (
-    Dial, FeatureBrowser, HowFewBricks, LinkedCard, OnePrice, Rebuild, SecretMessage, Superposition, Switchboard, TurnThePlane, save_html,
-)  # fmt: skip
+    Dial,
+    FeatureBrowser,
+    HowFewBricks,
+    LinkedCard,
+    OnePrice,
+    Rebuild,
+    SecretMessage,
+    Superposition,
+    Switchboard,
+    TurnThePlane,
+    save_html,
+)
 from .quiz import Quiz, Review
 
 __all__ = [

@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -38,11 +38,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import peers  # noqa: E402
-
-import saelib  # noqa: E402
-from saelib import metrics  # noqa: E402
-from saelib.training import TensorBatches  # noqa: E402
+import peers
+import saelib
+from saelib import metrics
+from saelib.training import TensorBatches
 
 THREADS = 2
 PEERS = tuple(peers.PEERS)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pages import barriers, fits, touch
 from playwright.sync_api import expect
 from quizzes import check, elements, kept, question, reload, score, status
-from saelib.widgets.quiz.kinds import KINDS
 from saelib.widgets.quiz import Quiz
+from saelib.widgets.quiz.kinds import KINDS
 
 GUESS = "How much is lost with 4 bricks?"
 ENCODER = "What does the encoder do?"

@@ -21,9 +21,8 @@ import torch
 from hostile import not_a_count, refusal, unhurried
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 from saelib import KL, L1, Autoencoder, BatchTopK, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, data, files, train, training
-
+from safetensors import safe_open
 
 
 def sparse(sparsity, seed=0) -> SparseAutoencoder:

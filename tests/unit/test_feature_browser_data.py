@@ -19,7 +19,7 @@ from saelib.widgets.explorables.explorable import explorable_style
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 
-from made_cards import cards, cards_and_codes  # noqa: E402
+from made_cards import cards, cards_and_codes
 
 
 def example(**changes) -> Example:

@@ -13,10 +13,10 @@ import torch
 from hostile import refusal, unhurried
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save, save_file
 from saelib import KL, L1, Autoencoder, BatchTopK, Drawers, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, files, load, storage, train
 from saelib.models import Model
 from saelib.sparsity import Sparsity
+from safetensors.torch import load_file, save, save_file
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 BRICKS = {

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -224,8 +223,7 @@ def _check(name: str, card: object) -> None:
     maximum = checks.number(f"{name}.maximum", card.maximum, least=0)
     histogram = card.histogram
     if not isinstance(histogram, torch.Tensor) or histogram.ndim != 1 or not len(histogram):
-        shape = isinstance(histogram, torch.Tensor) and tuple(histogram.shape)
-        got = f"of shape {shape}" if shape is not False else f"of type {type(histogram).__name__}"
+        got = f"of shape {tuple(histogram.shape)}" if isinstance(histogram, torch.Tensor) else f"of type {type(histogram).__name__}"
         raise ValueError(f"{name}.histogram is {got}; expected a tensor (bins,) of counts")
     for i, count in enumerate(histogram.tolist()):
         if not count >= 0 or count != count // 1:
@@ -283,7 +281,7 @@ def _token(name: str, value: object) -> None:
         raise ValueError(f"{name} is {value!r}; expected a token, a text of at least one letter")
 
 
-def _pairs(name: str, value: object, length: int, expected: str, **bounds: Real) -> None:
+def _pairs(name: str, value: object, length: int, expected: str, **bounds: float) -> None:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise ValueError(f"{name} is {value!r}; expected a list, each of its items {expected}")
     for i, item in enumerate(value):

@@ -52,7 +52,7 @@ class Predict(Kind):
     }
 
     def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
-        numbers = [question.get(name) for name in ("min", "max", "step", "tolerance")]
+        numbers: list[Any] = [question.get(name) for name in ("min", "max", "step", "tolerance")]
         if not all(map(is_number, numbers)):
             return
         low, high, step, tolerance = numbers
