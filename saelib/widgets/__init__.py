@@ -3,7 +3,7 @@
     quiz           the questions of a book, asked in its chapters and in a review of all
     explorables    models to play with
     host           what mounts both in a page that has no kernel
-"""
+"""  # fmt: skip
 
 from .explorables import (
     Dial,
