@@ -37,9 +37,7 @@ class GPT(nn.Module):
         super().__init__()
         self.settings = {
             name: checks.count(name, value)
-            for name, value in dict(
-                n_tokens=n_tokens, d_model=d_model, n_layers=n_layers, n_heads=n_heads, context=context
-            ).items()
+            for name, value in dict(n_tokens=n_tokens, d_model=d_model, n_layers=n_layers, n_heads=n_heads, context=context).items()
         }
         if d_model % (2 * n_heads):
             raise ValueError(f"n_heads is {n_heads!r}; expected 2 * n_heads to divide d_model = {d_model}")

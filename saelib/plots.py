@@ -29,9 +29,7 @@ from .interpret import Card
 COLOURS = {"input": "#0072b2", "code": "#cc79a7", "reconstruction": "#009e73", "error": "#d55e00"}
 #: A colour map for what is taken away and what is added, with zero between them, through which the page shows. (The
 #: explorables draw signed pictures in the same two colours.)
-SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list(
-    "signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")]
-)
+SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list("signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")])
 # Stands for "the colour of the text around the figure", which an SVG can only name once it stands in a page.
 _TEXT = "#010203"
 _INK = "ink"
@@ -118,7 +116,7 @@ def pictures(
         if math.isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"{name} has pictures of {pixels} pixels; expected a square number")
     if len({len(x) for x in rows.values()}) > 1:
-        raise ValueError(f"the rows hold {({name: len(x) for name, x in rows.items()})} pictures; expected as many in each")
+        raise ValueError(f"the rows hold { ({name: len(x) for name, x in rows.items()}) } pictures; expected as many in each")
     n = len(next(iter(rows.values())))
     wide = n if wide is None else min(n, checks.count("wide", wide))
     for name, words in under.items():
@@ -157,7 +155,7 @@ def arrows(planes: dict[str, Tensor]) -> Axes:
     for name, W in planes.items():
         checks.finite(name, checks.matrix(name, W, 2))
     if len({len(W) for W in planes.values()}) > 1:
-        raise ValueError(f"the planes hold {({name: len(W) for name, W in planes.items()})} features; expected as many in each")
+        raise ValueError(f"the planes hold { ({name: len(W) for name, W in planes.items()}) } features; expected as many in each")
     reach = 1.3 * max(W.norm(dim=1).max().item() for W in planes.values()) or 1.0
     # Drawn at the width of a phone: words keep their size there.
     fig, axes = plt.subplots(1, len(planes), figsize=(4.3, 4.3 / len(planes) + 0.35), squeeze=False)

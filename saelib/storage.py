@@ -79,9 +79,7 @@ def _fill(model: Model, tensors: dict[str, Tensor], source: Path) -> None:
         raise ValueError(f"{source} holds {sorted(tensors)}; expected {sorted(expected)} from {CONFIG}")
     for name, value in tensors.items():
         if value.shape != expected[name].shape:
-            raise ValueError(
-                f"{source}: {name} has shape {tuple(value.shape)}; expected {tuple(expected[name].shape)} from {CONFIG}"
-            )
+            raise ValueError(f"{source}: {name} has shape {tuple(value.shape)}; expected {tuple(expected[name].shape)} from {CONFIG}")
         if not value.is_floating_point():
             raise ValueError(f"{source}: {name} has dtype {value.dtype}; expected floating-point numbers")
         checks.finite(f"{source}: {name}", value)
@@ -115,8 +113,7 @@ def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[
         if name not in config:
             raise ValueError(f"{name!r} is missing; expected it in a model of sparsify's")
     tensors = {
-        SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" and value.ndim == 2 else value
-        for name, value in tensors.items()
+        SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" and value.ndim == 2 else value for name, value in tensors.items()
     }
     d_sae = config.get("num_latents")
     if not d_sae:

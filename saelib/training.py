@@ -448,9 +448,7 @@ class _Run:
             {**facts["data"], **{name.removeprefix("data."): value for name, value in tensors.items() if name.startswith("data.")}}
         )
         model.measure(checks.number("unit", facts["unit"], above=0))
-        model.load_state_dict(
-            {name: checks.finite(f"model.{name}", tensors[f"model.{name}"]) for name in model.state_dict()}
-        )
+        model.load_state_dict({name: checks.finite(f"model.{name}", tensors[f"model.{name}"]) for name in model.state_dict()})
         self._equip()
         for i, p in enumerate(p for group in self.optimiser.param_groups for p in group["params"]):
             # Laid in memory as the weight is, so that not even the order of additions changes.

@@ -77,7 +77,9 @@ def read_claims(root: Path, config) -> dict[str, Replicated]:
             raise ConfigError(f"{notebook.name}: {error}") from error
         for claim in claims:
             if claim.name in found:
-                raise ConfigError(f"the claim {claim.name!r} is made in {found[claim.name].chapter} and again in {notebook.stem}; expected a name of its own")
+                raise ConfigError(
+                    f"the claim {claim.name!r} is made in {found[claim.name].chapter} and again in {notebook.stem}; expected a name of its own"
+                )
             found[claim.name] = Replicated(claim, notebook.stem, here.get(claim.name), values.get(claim.name, []))
     return found
 
@@ -157,7 +159,8 @@ def depart_mark(self, node):
 def visit_notes(self, node):
     claims = claims_of(self.builder.app)
     lines = [
-        f'<li id="claim-{name}"{"" if i < node["marked"] else " hidden"}>{html.escape(claims[name].note())}</li>' for i, name in enumerate(node["claims"])
+        f'<li id="claim-{name}"{"" if i < node["marked"] else " hidden"}>{html.escape(claims[name].note())}</li>'
+        for i, name in enumerate(node["claims"])
     ]
     page = self.builder.get_relative_uri(self.builder.current_docname, PAGE)
     self.body.append(
@@ -190,7 +193,11 @@ def picture(one: Replicated) -> str:
     dots = "".join(f"M{x(value)} {7 + (7 * i) % 15 * 2}h0" for i, value in enumerate(one.there))
     bounds = "".join(f'<path class="bound" d="M{x(end)} 1V{height - 1}"/>' for end in ends)
     here = f'<circle class="here" cx="{x(one.here)}" cy="{height / 2:g}" r="5"/>' if one.here is not None else ""
-    words = f"{len(one.there)} dots from {claim.shown(min(one.there))} to {claim.shown(max(one.there))}, bounds: {claim.bounds}" if one.there else f"No runs yet; bounds: {claim.bounds}"
+    words = (
+        f"{len(one.there)} dots from {claim.shown(min(one.there))} to {claim.shown(max(one.there))}, bounds: {claim.bounds}"
+        if one.there
+        else f"No runs yet; bounds: {claim.bounds}"
+    )
     return f'<svg class="claim-runs" viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(words)}">{bounds}<path class="dots" d="{dots}"/>{here}</svg>'
 
 
@@ -204,7 +211,11 @@ class AllClaims(SphinxDirective):
         found = []
         for chapter, own in titles.items():
             section = nodes.section(ids=[f"claims-{chapter}"])
-            title = next(cell.source for cell in nbformat.read(Path(self.env.srcdir, "book", f"{chapter}.ipynb"), as_version=4).cells if cell.source.startswith("# "))
+            title = next(
+                cell.source
+                for cell in nbformat.read(Path(self.env.srcdir, "book", f"{chapter}.ipynb"), as_version=4).cells
+                if cell.source.startswith("# ")
+            )
             section += nodes.title("", title.splitlines()[0].removeprefix("# "))
             rows = "".join(self.row(one) for one in own)
             section += nodes.raw(
@@ -239,7 +250,11 @@ def load(app, config):
 def tell(app, exception):
     """Write down for the end of the build which claims came out otherwise on this machine. None of them stops it."""
     if exception is None:
-        lines = [f"  {one.chapter}: {one.claim.otherwise(one.here).split('. ', 1)[1]}" for one in claims_of(app).values() if one.here is not None and one.otherwise]
+        lines = [
+            f"  {one.chapter}: {one.claim.otherwise(one.here).split('. ', 1)[1]}"
+            for one in claims_of(app).values()
+            if one.here is not None and one.otherwise
+        ]
         said = ["On this machine these claims came out otherwise; the pages say so at their place:", *lines] if lines else []
         (Path(app.outdir).parent / "otherwise.txt").write_text("".join(f"{line}\n" for line in said), encoding="utf-8")
 

@@ -251,9 +251,7 @@ def _parents(hierarchy: object, features: int) -> Tensor:
         family = number // size * size
         return torch.where(family < number, family, -1)
     if hierarchy.dtype != torch.int64 or hierarchy.shape != (features,):
-        raise ValueError(
-            f"hierarchy has shape {tuple(hierarchy.shape)} and dtype {hierarchy.dtype}; expected ({features},) and torch.int64"
-        )
+        raise ValueError(f"hierarchy has shape {tuple(hierarchy.shape)} and dtype {hierarchy.dtype}; expected ({features},) and torch.int64")
     wrong = ((hierarchy < -1) | (hierarchy >= number)).nonzero().ravel()
     if len(wrong):
         place = int(wrong[0])

@@ -234,9 +234,7 @@ class _Code:
     depth: how many brackets are open around it; field: whether it is a field, which stands in a pair of parentheses of ours.
     """
 
-    def __init__(
-        self, rows: dict[str, bytearray], text: str, source: str, base: int, seen: set[str], depth: int = 0, field: bool = False
-    ) -> None:
+    def __init__(self, rows: dict[str, bytearray], text: str, source: str, base: int, seen: set[str], depth: int = 0, field: bool = False) -> None:
         self.rows, self.text, self.seen, self.depth, self.field = rows, text, seen, depth, field
         ends = list(_NEWLINE.finditer(source))
         self.starts = [base, *(base + end.end() for end in ends), base + len(source)]  # of the lines, and the end
@@ -272,9 +270,7 @@ class _Code:
         self.levels: dict[int, int] = {}  # of the tokens before which it changes, how many blocks deep they are
         level, nested, first = 0, 0, (0, 0)
         lines = iter(self.lines)
-        for kind, word, (row, column), (end_row, _), _ in tokenize.generate_tokens(
-            lambda: next((line + "\n" for line in lines), "")
-        ):
+        for kind, word, (row, column), (end_row, _), _ in tokenize.generate_tokens(lambda: next((line + "\n" for line in lines), "")):
             if kind == _FSTRING_START:
                 nested += 1
                 if nested == 1:

@@ -110,9 +110,7 @@ def train_saelib(shape: Shape, x: Tensor, sparsity, dead: bool, callback: Callab
 def peer(name: str, shape: Shape, x: Tensor, dead: bool) -> peers.Peer:
     """A peer, with or without features that are silent and count as dead; all of them have aux-k in the first case."""
     long = 10_000_000
-    built = peers.build(
-        name, shape.d_in, shape.d_sae, shape.k, x, steps=STEPS, dead_after=long if dead and name.startswith("sparsify") else None
-    )
+    built = peers.build(name, shape.d_in, shape.d_sae, shape.k, x, steps=STEPS, dead_after=long if dead and name.startswith("sparsify") else None)
     if dead:
         bias, idle = {
             "SAELens": lambda: (built.sae.b_enc, built.trainer.n_forward_passes_since_fired),

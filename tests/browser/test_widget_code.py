@@ -37,7 +37,7 @@ def test_the_page_has_the_kinds_of_questions_that_python_has(page):
 
 
 # What somebody writes who wants a kind of question that there is not.
-PYTHON = '''
+PYTHON = """
 from ..fields import text_of
 from ..kind import Kind
 
@@ -53,7 +53,7 @@ class TrueFalse(Kind):
 
 
 KINDS = {"true-false": TrueFalse()}
-'''
+"""
 JAVASCRIPT = """
 import { el } from "../../common.js";
 import { KINDS } from "../kind.js";

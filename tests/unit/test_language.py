@@ -834,9 +834,7 @@ def test_parts_that_do_not_fit_together_are_refused(changes, words):
     assert not any(module._forward_hooks for module in MODEL.modules())
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None), ("examples", 0), ("examples", 2.5)]
-)
+@pytest.mark.parametrize(("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None), ("examples", 0), ("examples", 2.5)])
 def test_no_pieces_and_pieces_of_nothing_are_refused(name, value):
     examples, pieces = ({name: value}, {}) if name == "examples" else ({}, {name: value})
     ablation = Ablation(MODEL, PART, **({"snippets": 2, "reach": 12} | pieces))

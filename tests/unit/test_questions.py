@@ -301,9 +301,7 @@ def test_a_multiple_question_needs_right_and_wrong_options(right):
     assert f"options: got {len(right)} right of 3; expected at least one right and at least one wrong option" in line
 
 
-@pytest.mark.parametrize(
-    "anchor", ["#a", "#the-two-friends", "autoencoders.html#the-two-friends", "../book/intro.html#a.b"]
-)
+@pytest.mark.parametrize("anchor", ["#a", "#the-two-friends", "autoencoders.html#the-two-friends", "../book/intro.html#a.b"])
 def test_an_anchor_is_a_passage_of_the_book(anchor):
     assert read_quiz([changed(SINGLE, "anchor", to=anchor)])
 

@@ -70,9 +70,7 @@ class FeatureBrowser(Explorable):
             _check(f"cards[{i}]", card)
             if card.feature in places:
                 first = places[card.feature]
-                raise ValueError(
-                    f"cards[{i}].feature is {card.feature}, as cards[{first}].feature is; expected one card a feature"
-                )
+                raise ValueError(f"cards[{i}].feature is {card.feature}, as cards[{first}].feature is; expected one card a feature")
             places[card.feature] = i
         for name, value in {"title": title, "prediction": prediction, "caption": caption}.items():
             _words(name, value)
@@ -87,9 +85,7 @@ class FeatureBrowser(Explorable):
         super().__init__(**words, start=start, told=told, table=table, texts=texts, there=on)
 
 
-def _pack(
-    cards: Sequence[FeatureCard], places: dict[int, int], similar: Similar | None, there: StrongestAt | None
-) -> tuple[bytes, bytes, bytes]:
+def _pack(cards: Sequence[FeatureCard], places: dict[int, int], similar: Similar | None, there: StrongestAt | None) -> tuple[bytes, bytes, bytes]:
     """The three parts of what travels; places, of each feature's card."""
     tokens: dict[str, int] = {}
     quantiles: dict[str, int] = {}
@@ -235,9 +231,7 @@ def _check(name: str, card: object) -> None:
             raise ValueError(f"{name}.effect is of type {type(card.effect).__name__}; expected an Effect or None")
         checks.number(f"{name}.effect.loss_on", card.effect.loss_on)
         checks.number(f"{name}.effect.loss_elsewhere", card.effect.loss_elsewhere)
-        _pairs(
-            f"{name}.effect.changed", card.effect.changed, 3, "a token and its probability before and after", least=0, most=1
-        )
+        _pairs(f"{name}.effect.changed", card.effect.changed, 3, "a token and its probability before and after", least=0, most=1)
     if not isinstance(card.examples, Sequence):
         raise ValueError(f"{name}.examples is of type {type(card.examples).__name__}; expected a sequence of Examples")
     for i, example in enumerate(card.examples):

@@ -30,9 +30,7 @@ class HowFewBricks(Explorable):
     # The mean and the pictures; then for each box its offset, its bricks, and the pictures' codes.
     numbers = traitlets.Bytes().tag(sync=True)
 
-    def __init__(
-        self, boxes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int, first: int = 0
-    ):
+    def __init__(self, boxes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int, first: int = 0):
         if not boxes:
             raise ValueError("boxes is empty; expected at least one SparseAutoencoder")
         x = picture_rows(pictures, boxes[0].d_in)

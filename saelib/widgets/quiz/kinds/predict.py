@@ -85,9 +85,7 @@ class Predict(Kind):
         except (TypeError, ValueError, OverflowError, RuntimeError):
             number = None
         if not is_number(number) or not question["min"] <= number <= question["max"]:
-            raise ValueError(
-                f"values[{question['id']!r}]: got {show(value)}; expected a number from {question['min']} to {question['max']}"
-            )
+            raise ValueError(f"values[{question['id']!r}]: got {show(value)}; expected a number from {question['min']} to {question['max']}")
         return {**question, "value": number}
 
 
