@@ -1,6 +1,7 @@
 # make serve   the book on http://127.0.0.1:8000 (another port: make serve PORT=8080)
 # make book    only build it, into _build/html
 # make test    everything that is tested (make -k test: go on after a stage that fails)
+# make check   only what takes no running: form, types, spelling, links (make format mends the form)
 # make lab     the chapters in JupyterLab
 # make replicate  every chapter many times over, with other seeds and arithmetic (hours; can be stopped, and goes on)
 # make strip   take outputs out of the notebooks, as they are committed
@@ -12,6 +13,7 @@ PORT ?= 8000
 PYTHON3 ?= python3
 BIN := .venv/bin
 PEERS := .venv-peers/bin
+CHECK := .venv-check/bin
 NOTEBOOKS := $(wildcard book/*.ipynb)
 # What differs from machine to machine and says nothing to a reader. Cells keep their ids, so that diffs stay small.
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys "metadata.language_info metadata.vscode cell.metadata.execution"
@@ -19,7 +21,10 @@ STRIP := $(BIN)/nbstripout --keep-id --extra-keys "metadata.language_info metada
 # What requirements.txt comes to: soupsieve asks for the one, networkx excludes the other.
 NEEDED := Python 3.11.5 or newer is needed, and not 3.14.1 (make PYTHON3=/path/to/python3 chooses one).
 
-.PHONY: serve port book test test-unit test-exchange test-notebooks test-browser chromium lab strip picture replicate clean
+# Each of them also by itself, as pre-commit calls them.
+CHECKS := check-lint check-format check-types check-javascript check-notebooks check-spelling check-links
+
+.PHONY: serve port book test check $(CHECKS) test-unit test-exchange test-notebooks test-browser chromium lab format strip picture replicate clean
 
 serve: port book
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
@@ -36,11 +41,39 @@ book: .venv/.stamp
 	@cat _build/otherwise.txt
 
 # Ordered: what is missing or quick to fail comes first.
-test: chromium test-unit test-exchange test-notebooks test-browser
+test: chromium check test-unit test-exchange test-notebooks test-browser
 	@echo "All tests passed."
 
 chromium: .venv/.stamp
 	@$(BIN)/python tests/browser/chromium.py
+
+check: $(CHECKS)
+	@echo "All checks passed."
+
+$(CHECKS): .venv-check/.stamp
+
+check-lint:
+	@$(CHECK)/ruff check
+
+check-format:
+	@$(CHECK)/ruff format --check || { echo "make format mends these."; exit 1; }
+
+# mypy comes with pip alone; pyright would be a second program for node.
+check-types:
+	@$(CHECK)/mypy
+
+check-javascript:
+	@$(CHECK)/node .venv-check/node_modules/typescript/bin/tsc --project tests/check/jsconfig.json && echo "JavaScript: no issues found"
+
+check-notebooks:
+	@$(STRIP) --verify $(NOTEBOOKS) || { echo "These notebooks carry outputs: make strip"; exit 1; }
+
+check-spelling:
+	@$(CHECK)/codespell
+
+# Those within the repository: nothing is asked of other hosts. Between pages of the book, Sphinx checks them as it builds.
+check-links:
+	@$(CHECK)/lychee --config tests/check/lychee.toml .
 
 test-unit: .venv/.stamp
 	@$(BIN)/python -m pytest -q tests/unit
@@ -52,7 +85,6 @@ test-exchange: .venv-peers/.stamp
 # With outputs stripped, nbval runs every cell and fails on errors, here also where a claim came out otherwise. The processor
 # is made to compute as older ones do, and not as in the build: what holds on one kind of machine alone is noticed.
 test-notebooks: book
-	@$(STRIP) --verify $(NOTEBOOKS) || { echo "These notebooks carry outputs: make strip"; exit 1; }
 	@SAELIB_CLAIMS=strict MKL_ENABLE_INSTRUCTIONS=SSE4_2 ATEN_CPU_CAPABILITY=default OMP_WAIT_POLICY=PASSIVE \
 	  $(BIN)/python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
 	@$(BIN)/python -m pytest -q tests/notebooks tests/replication
@@ -65,6 +97,10 @@ replicate: .venv/.stamp
 
 lab: .venv/.stamp
 	@$(BIN)/jupyter lab book
+
+format: .venv-check/.stamp
+	@$(CHECK)/ruff check --fix
+	@$(CHECK)/ruff format
 
 strip: .venv/.stamp
 	@$(STRIP) $(NOTEBOOKS)
@@ -88,12 +124,25 @@ clean:
 	@$(BIN)/python -m pip install -qq -r requirements.txt
 	@touch $@
 
-# SAELens needs packages that the book does not, and torch and pytest, which the book has: so its environment lies on top of
-# .venv and sees what that has. Without a pip of its own, for .venv's serves.
+# What only some of the tests need lies in environments of their own, on top of .venv, so that who builds the book installs none
+# of it. They see what .venv has, and have no pip of their own, for .venv's serves.
+define LAYER
+	@$(BIN)/python -m venv --without-pip $(@D)
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  >"$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/book.pth"
+endef
+
 .venv-peers/.stamp: .venv/.stamp tests/exchange/requirements.txt
 	@echo "Installing SAELens and sparsify into .venv-peers (a minute, once)"
-	@$(BIN)/python -m venv --without-pip .venv-peers
-	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
-	  >"$$($(PEERS)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/book.pth"
+	$(LAYER)
 	@$(PEERS)/python -m pip install -qq --no-deps -r tests/exchange/requirements.txt
+	@touch $@
+
+# node comes by pip, so that no machine has to have it; TypeScript, which checks the types in the JavaScript's comments, by npm.
+.venv-check/.stamp: .venv/.stamp tests/check/requirements.txt tests/check/package.json tests/check/package-lock.json
+	@echo "Installing what checks the code into .venv-check (a minute, once)"
+	$(LAYER)
+	@$(CHECK)/python -m pip install -qq --no-deps -r tests/check/requirements.txt
+	@cp tests/check/package.json tests/check/package-lock.json .venv-check
+	@PATH="$(CURDIR)/$(CHECK):$$PATH" npm ci --prefix .venv-check --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@

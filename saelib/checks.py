@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import torch
 
@@ -42,7 +43,7 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None, 
     """`value` as an int if it is a whole number of at least `least` (and at most `most`); else ValueError."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
-    if most is not None and value > most:
+    if most is not None and int(value) > most:
         raise ValueError(f"{name} is {value!r}; expected at most {most}{', ' + why if why else ''}")
     return int(value)
 
@@ -52,7 +53,7 @@ def feature(name: str, value: object, d_sae: int) -> int:
     return count(name, value, least=0, most=d_sae - 1, why=f"for there are d_sae = {d_sae} features")
 
 
-def counts(name: str, value: object, expected: str, *, empty: bool = False, **bounds) -> tuple[int, ...]:
+def counts(name: str, value: object, expected: str, *, empty: bool = False, **bounds: Any) -> tuple[int, ...]:
     """`value` as a tuple if it is a sequence (`empty` only where that is allowed) of which each item is a `count` within
     `bounds`; else ValueError, which says that `expected` was expected."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not (empty or len(value)):

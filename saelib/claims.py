@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import SupportsFloat
 
 NOT_RUN = "skip-execution"  # the tag of a cell that is only run by hand (MyST-NB's)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -89,7 +90,7 @@ class Claim:
         return f"On this machine this came out otherwise. {self.words.strip().rstrip('.')}: expected {self.bounds}, measured {self.shown(value)}."
 
 
-def claim(name: str, words: str, value, *, above: float | None = None, below: float | None = None, show: str = ".3g") -> None:
+def claim(name: str, words: str, value: SupportsFloat, *, above: float | None = None, below: float | None = None, show: str = ".3g") -> None:
     """Check a claim about a result, and go on either way; where it does not hold, show that.
 
     Args: name, words, above, below, show, as in `Claim`; value, a number, or a tensor of one.

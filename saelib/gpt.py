@@ -40,9 +40,7 @@ class GPT(nn.Module):
         super().__init__()
         self.settings = {
             name: checks.count(name, value)
-            for name, value in dict(
-                n_tokens=n_tokens, d_model=d_model, n_layers=n_layers, n_heads=n_heads, context=context
-            ).items()
+            for name, value in dict(n_tokens=n_tokens, d_model=d_model, n_layers=n_layers, n_heads=n_heads, context=context).items()
         }
         if d_model % (2 * n_heads):
             raise ValueError(f"n_heads is {n_heads!r}; expected 2 * n_heads to divide d_model = {d_model}")
@@ -97,6 +95,7 @@ class GPT(nn.Module):
         found = []
         for before, added in zip(stream.split(512), vectors.split(512, dim=1)):  # more at a time would only take more memory
             ends = before[:, -1] + added
+            later: Any  # a Block, but a ModuleList does not say of what it is a list
             for later in self.blocks[block + 1 :]:
                 _, key, value = later.attention.query_key_value(later.norm_1(before))
                 for end in ends:
@@ -132,6 +131,7 @@ class Attention(nn.Module):
         self.read = nn.Linear(d_model, 3 * d_model, bias=False)
         self.write = nn.Linear(d_model, d_model, bias=False)
         angle = torch.outer(torch.arange(context), 10_000 ** -torch.linspace(0, 1, d_model // n_heads // 2))
+        self.turn: Tensor
         self.register_buffer("turn", torch.stack([angle.cos(), angle.sin()]), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -190,8 +190,8 @@ def save_gpt(model: GPT, path: str | Path, *, precision: torch.dtype = torch.flo
         raise ValueError(f"precision is {precision!r}; expected torch.float16 or torch.float8_e4m3fn")
     path = Path(path)
     weights: dict[str, Tensor] = {}
-    for name, value in model.named_parameters():  # the tied one once
-        value = checks.finite(name, value.detach().cpu().half())
+    for name, weight in model.named_parameters():  # the tied one once
+        value = checks.finite(name, weight.detach().cpu().half())
         if precision != torch.float16:
             scale = value.float().abs().amax(dim=-1, keepdim=True).clamp_min(1e-6) / torch.finfo(precision).max
             weights[f"{name}.scale"], value = scale, value.float() / scale

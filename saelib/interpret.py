@@ -58,9 +58,7 @@ def card(sae: SparseAutoencoder, x: Tensor, feature: int) -> Card:
     examples = strongest_first(own)
     spread = (x - x.mean(dim=0))[examples].square().sum()
     left = x - sae.decode(codes)
-    error, without = (
-        part[examples].square().sum() / spread for part in (left, left - steering_vectors(sae, codes, feature, gain=0.0))
-    )
+    error, without = (part[examples].square().sum() / spread for part in (left, left - steering_vectors(sae, codes, feature, gain=0.0)))
     density = len(examples) / len(x)
     return Card(feature, sae.W_dec[feature].clone(), density, own[examples], examples, error.item(), without.item())
 
@@ -269,9 +267,7 @@ def label_scores(codes: Tensor, labels: Tensor, held_codes: Tensor, held_labels:
     on = held > threshold[:, None]
     both, said, there = (part.sum(dim=1).float() for part in (on & true, on, true))
     auroc = torch.stack([_auroc(*row) for row in zip(held, true)])
-    return LabelScores(
-        label, threshold, both / said.clamp_min(1), both / there.clamp_min(1), 2 * both / (said + there).clamp_min(1), auroc
-    )
+    return LabelScores(label, threshold, both / said.clamp_min(1), both / there.clamp_min(1), 2 * both / (said + there).clamp_min(1), auroc)
 
 
 def _auroc(strength: Tensor, true: Tensor) -> Tensor:
@@ -408,7 +404,7 @@ class StrongestAt(NamedTuple):
     places: Tensor
     feature: Tensor
     activation: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # a tuple's own count is of no use here
 
 
 @torch.no_grad()
@@ -434,9 +430,7 @@ def strongest_at(codes: Tensor, places: Tensor, *, most: int = 8) -> StrongestAt
     own = codes[places]
     share, feature = (own.abs() / full).topk(most, dim=1)
     off = share == 0
-    return StrongestAt(
-        places, feature.masked_fill(off, -1), own.gather(1, feature).masked_fill(off, 0), (own != 0).sum(dim=1)
-    )
+    return StrongestAt(places, feature.masked_fill(off, -1), own.gather(1, feature).masked_fill(off, 0), (own != 0).sum(dim=1))
 
 
 def example_places(cards: Sequence[FeatureCard]) -> Tensor:

@@ -5,7 +5,7 @@ models of Hugging Face do.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,8 +16,17 @@ from . import checks
 from .data import Tokens, windows
 from .hooks import changed, evaluating, output
 from .interpret import (
-    FALSE_ALARM, MISSED, STRONGEST, WEAKEST, Effect, Example, FeatureCard, Labels, steering_vectors, strongest_first,
-)  # fmt: skip
+    FALSE_ALARM,
+    MISSED,
+    STRONGEST,
+    WEAKEST,
+    Effect,
+    Example,
+    FeatureCard,
+    Labels,
+    steering_vectors,
+    strongest_first,
+)
 from .models import Model, SparseAutoencoder
 
 
@@ -29,12 +38,12 @@ def token_activations(model: nn.Module, part: str, tokens: Tokens, *, context: i
     Args: context, the most tokens that the model reads at once (its own `context` by default).
     Raises ValueError as those two do, and where neither the model nor the caller gives a context.
     """
-    rows = None
+    rows = torch.empty(0)
     for inputs, keep, where in windows(tokens, _context(model, context)):
         seen = output(model, part, _near(model, inputs))
         if seen.shape[:-1] != inputs.shape:
             raise ValueError(f"part is {part!r}, which puts out {tuple(seen.shape)}; expected (n, t, d) with (n, t) = {tuple(inputs.shape)}")
-        if rows is None:
+        if not len(rows):
             rows = torch.empty(len(tokens.ids), seen.shape[-1], dtype=seen.dtype, device=tokens.ids.device)
         rows[where] = seen.to(rows.device)[keep]
     return rows
@@ -193,18 +202,24 @@ def feature_cards(
             change -= change.mean()
             promoted = [(vocabulary[j], change[j].item()) for j in change.topk(min(10, len(change))).indices.tolist()]
             suppressed = [(vocabulary[j], change[j].item()) for j in (-change).topk(min(10, len(change))).indices.tolist()]
-        label, numbers, wrong, holding, interval = None, [0.0] * 5, {}, None, None
+        label, holding = None, None
+        f1 = precision = recall = auroc = threshold = 0.0
+        wrong: dict[str, Tensor] = {}
+        interval: tuple[float, float] | None = None
         if labels is not None and (scores := labels.scores).f1[feature] >= labels.least_f1 and not scores.auroc[feature].isnan():
             label = labels.names[int(scores.label[feature])]
             holds = labels.holds[:, int(scores.label[feature])]
-            numbers = [part[feature].item() for part in (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)]
+            numbers = (scores.f1, scores.precision, scores.recall, scores.auroc, scores.threshold)
+            f1, precision, recall, auroc, threshold = (part[feature].item() for part in numbers)
             alarms = order[~holds[order] & (own[order] > scores.threshold[feature])]
             missed = (holds & (own == 0)).nonzero().ravel()  # none of them is stronger, so they come in random order and not file by file
             wrong = {FALSE_ALARM: alarms, MISSED: missed[torch.randperm(len(missed), generator=torch.Generator().manual_seed(feature))]}
             holding = int(holds.sum())
-            interval = None if labels.intervals is None else tuple(labels.intervals[feature].tolist())
+            if labels.intervals is not None:
+                low, high = labels.intervals[feature].tolist()
+                interval = low, high
         cards.append(FeatureCard(
-            feature, label, *numbers, len(order) / len(own), torch.histc(strength[order], BINS, 0, strength[order[0]].item()),
+            feature, label, f1, precision, recall, auroc, threshold, len(order) / len(own), torch.histc(strength[order], BINS, 0, strength[order[0]].item()),
             strength[order[0]].item(), promoted, suppressed, effects.get(feature),
             _examples(strength, order, wrong, tokens, vocabulary, bounds, examples, sources), holding, interval,
         ))  # fmt: skip
@@ -222,7 +237,7 @@ def _fit(
     if len(vocabulary) <= (most := int(tokens.ids.max())):
         raise ValueError(f"vocabulary holds {len(vocabulary)} tokens; expected at least {most + 1}, for a token has number {most}")
     if unembed is not None and (not isinstance(unembed, Tensor) or unembed.shape != (len(vocabulary), sae.d_in)):
-        got = tuple(unembed.shape) if isinstance(unembed, Tensor) else type(unembed).__name__
+        got: object = tuple(unembed.shape) if isinstance(unembed, Tensor) else type(unembed).__name__
         raise ValueError(f"unembed is {got}; expected a tensor of shape ({len(vocabulary)}, {sae.d_in}), a row for each token")
     for i, feature in enumerate(features if features is not None else ()):
         checks.feature(f"features[{i}]", feature, sae.d_sae)

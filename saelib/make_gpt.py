@@ -165,9 +165,7 @@ def resume(path: Path, model: GPT, optimizers: list[torch.optim.Optimizer]) -> t
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m saelib.make_gpt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="python -m saelib.make_gpt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="gpt", help="the folder to write to (%(default)s)")
     for name, default, meaning in (
         ("steps", 5000, "training steps"), ("batch", 8, "excerpts of text in a batch"), ("context", 512, "tokens in an excerpt"),
@@ -179,9 +177,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=5e-3, help="peak learning rate (%(default)s)")
     parser.add_argument("--decay", type=float, default=0.1, help="weight decay (%(default)s)")
     parser.add_argument("--keep", type=int, nargs="*", default=[50, 200, 1000], help="steps whose weights to keep (%(default)s)")
-    parser.add_argument(
-        "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="multiply in bfloat16 (%(default)s)"
-    )
+    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="multiply in bfloat16 (%(default)s)")
     try:
         train(parser.parse_args())
     except (ValueError, FloatingPointError) as error:

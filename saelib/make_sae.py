@@ -8,8 +8,6 @@ import argparse
 import time
 from pathlib import Path
 
-import torch
-
 from . import checks, metrics
 from .data import python_files, tokenize
 from .gpt import GPT, SHIPPED, load_gpt, load_tokenizer
@@ -21,9 +19,7 @@ from .training import train
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m saelib.make_sae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="python -m saelib.make_sae", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="sae", help="the folder to write to (%(default)s)")
     parser.add_argument("--gpt", default=str(SHIPPED / "gpt.safetensors"), help="the GPT to read, or 'untrained' (the book's own)")
     parser.add_argument("--tokenizer", default=str(SHIPPED / "tokenizer.json"), help="and its tokenizer")

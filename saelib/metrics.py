@@ -259,13 +259,13 @@ def absorption(true_codes: Tensor, codes: Tensor, parents: Tensor) -> float:
                 "expected no child on without its parent"
             )
         start += len(true)
-        chances += with_a_child(true[:, child]).sum().item()
+        chances += int(with_a_child(true[:, child]).sum())
     if not chances:
         raise ValueError("true_codes has no feature with a parent on in any row; expected at least one, for those rows are counted")
     match = _matching(_f1_of_pairs(true_codes, codes))
     for true, learned in _on(true_codes, codes):
         detected = learned[:, match.clamp(min=0)] & (match >= 0)
-        absorbed += (with_a_child(true[:, child] & detected[:, child]) & ~detected).sum().item()
+        absorbed += int((with_a_child(true[:, child] & detected[:, child]) & ~detected).sum())
     return absorbed / chances
 
 
@@ -313,7 +313,7 @@ def _tree(parents: Tensor, n_true: int) -> Tensor:
         raise ValueError(f"parents has shape {tuple(parents.shape)}; expected {expected}")
     outside = ((parents < -1) | (parents >= n_true)).nonzero().ravel()
     if len(outside):
-        place = outside[0].item()
+        place = int(outside[0])
         raise ValueError(f"parents holds {parents[place].item()} at {place}; expected -1 for none, or a feature, 0 to {n_true - 1}")
     if (parents == -1).all():
         raise ValueError("parents holds nothing but -1; expected at least one feature with a parent")

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -200,7 +200,8 @@ class SparseAutoencoder(Model):
         self.d_sae = self.d_code = checks.count("d_sae", d_sae)
         if not isinstance(sparsity, nn.Module) or not hasattr(sparsity, "activate"):
             raise ValueError(f"sparsity is {sparsity!r}; expected a sparsity rule such as saelib.TopK(k=8)")
-        self.sparsity = copy.deepcopy(sparsity)  # each model has a rule of its own, with parameters of its own
+        # Each model has a rule of its own, with parameters of its own. (It is a Sparsity, of which this room knows nothing.)
+        self.sparsity = cast(Any, copy.deepcopy(sparsity))
         self.sparsity.attach(self.d_sae)
         self.revival = self.sparsity.revival
         directions = torch.randn(d_sae, d_in, generator=stream("first weights", checks.seed(seed)))
@@ -285,7 +286,8 @@ class SparseAutoencoder(Model):
                 answers, place = pre[:, candidates].topk(k, dim=1, sorted=False)
                 example = torch.arange(first, first + n, device=x.device).repeat_interleave(k)
                 helpers.append((example, candidates[place.ravel()], answers.ravel()))
-        return *map(torch.cat, zip(*chosen, strict=True)), [torch.cat(part) for part in zip(*helpers, strict=True)]
+        example, feature, values = (torch.cat(part) for part in zip(*chosen, strict=True))
+        return example, feature, values, [torch.cat(part) for part in zip(*helpers, strict=True)]
 
     @torch.no_grad()
     def before_training(self, x: Tensor, center: str = "mean") -> None:
@@ -326,7 +328,7 @@ class SparseAutoencoder(Model):
     def after_step(self, loss: Loss) -> None:
         """Normalise the rows of W_dec to length 1, and show the activations to the sparsity rule."""
         if self.W_dec.requires_grad:
-            self.W_dec /= self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
+            self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12))
         self.sparsity.after_step(loss.values())
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -51,7 +52,7 @@ def theme() -> None:
             "savefig.facecolor": "none",
             "axes.spines.top": False,
             "axes.spines.right": False,
-            **{name: _TEXT for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")},
+            **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _TEXT),
             "legend.frameon": False,
             "lines.linewidth": 2,
             "svg.fonttype": "none",
@@ -79,12 +80,12 @@ def figure(ax: Axes, alt: str) -> Figure:
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt is {alt!r}; expected a sentence that says what the figure shows")
-    text = io.StringIO()
-    ax.figure.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None})
-    plt.close(ax.figure)
+    text, drawing = io.StringIO(), cast(plt.Figure, ax.figure)
+    drawing.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None, "Creator": None})
+    plt.close(drawing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(_TEXT, "currentColor")
-    width, height = (float(size) for size in re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups())
+    width, height = (float(size) for size in re.findall(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)[0])
     # As wide as it was drawn, or as the page allows. Its style sheet would reach the whole page: what it says goes here.
     svg = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', f' style="width:{width * 1.4:.0f}px;max-width:100%;height:auto;{_JOINTS}"', svg, count=1)
     svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -109,7 +110,7 @@ def pictures(
     Raises ValueError where there is no row, a name is in both, n differs, a row does not hold finite square pictures, or
     there are not n words.
     """
-    signed = signed or {}
+    signed, under = signed or {}, under or {}
     rows = {**ink, **signed}
     if len(rows) < max(1, len(ink) + len(signed)):
         raise ValueError(f"ink has the rows {list(ink)} and signed {list(signed)}; expected at least one row, and no name in both")
@@ -118,10 +119,10 @@ def pictures(
         if math.isqrt(pixels) ** 2 != pixels:
             raise ValueError(f"{name} has pictures of {pixels} pixels; expected a square number")
     if len({len(x) for x in rows.values()}) > 1:
-        raise ValueError(f"the rows hold {({name: len(x) for name, x in rows.items()})} pictures; expected as many in each")
+        raise ValueError(f"the rows hold { ({name: len(x) for name, x in rows.items()}) } pictures; expected as many in each")
     n = len(next(iter(rows.values())))
     wide = n if wide is None else min(n, checks.count("wide", wide))
-    for name, words in (under or {}).items():
+    for name, words in under.items():
         if name not in rows or isinstance(words, str) or len(words) != n:
             raise ValueError(f"under[{name!r}] is {words!r}; expected {n} words, for a row of that name")
     starts = range(0, n, wide)
@@ -135,7 +136,7 @@ def pictures(
             for place, (ax, values) in enumerate(zip(line, some)):
                 side = math.isqrt(len(values))
                 picture(ax, np.reshape(values, (side, side)), signed=name in signed)
-                if name in (under or {}):
+                if name in under:
                     ax.set_xlabel(under[name][start + place], fontsize=9, labelpad=2)
             for ax in line[len(some) :]:
                 ax.axis("off")
@@ -158,7 +159,7 @@ def arrows(planes: dict[str, Tensor]) -> Axes:
     for name, W in planes.items():
         checks.finite(name, checks.matrix(name, W, 2))
     if len({len(W) for W in planes.values()}) > 1:
-        raise ValueError(f"the planes hold {({name: len(W) for name, W in planes.items()})} features; expected as many in each")
+        raise ValueError(f"the planes hold { ({name: len(W) for name, W in planes.items()}) } features; expected as many in each")
     reach = 1.3 * max(W.norm(dim=1).max().item() for W in planes.values()) or 1.0
     # Drawn at the width of a phone: words keep their size there.
     fig, axes = plt.subplots(1, len(planes), figsize=(4.3, 4.3 / len(planes) + 0.35), squeeze=False)
@@ -193,9 +194,9 @@ def card(card: Card, x: Tensor, *, count: int = 8) -> Axes:
     across = card.across(count)
     strength = dict(zip(card.examples.tolist(), card.values.tolist()))
     rows = {"strongest": card.examples[:count], "over the whole range": across}
-    under = {name: [f"{strength[row]:.1f}" for row in places.tolist()] for name, places in rows.items()}
+    under: dict[str, Sequence[str]] = {name: [f"{strength[row]:.1f}" for row in places.tolist()] for name, places in rows.items()}
     ax = pictures({name: x[places] for name, places in rows.items()}, size=4.3 / count, under=under)
-    fig = ax.figure
+    fig = cast(plt.Figure, ax.figure)
     side = math.isqrt(len(card.picture))
     # Above both, and larger: beside them it would make the whole wider than a phone.
     width, height = fig.get_size_inches()
@@ -249,8 +250,8 @@ def pipeline(x: Tensor, pre: Tensor, code: Tensor, dictionary: Tensor, x_hat: Te
     dictionary = checks.finite("dictionary", checks.matrix("dictionary", dictionary))
     d_sae, d_in = dictionary.shape
     rows = {"x": (x, d_in), "x_hat": (x_hat, d_in), "pre": (pre, d_sae), "code": (code, d_sae)}
-    for name, (value, width) in rows.items():
-        if len(checks.finite(name, checks.matrix(name, value, width))) != 1:
+    for name, (value, columns) in rows.items():
+        if len(checks.finite(name, checks.matrix(name, value, columns))) != 1:
             raise ValueError(f"{name} has {len(value)} rows; expected one, for the picture is of one example")
     side = math.isqrt(d_in)
     if side**2 != d_in:
@@ -280,7 +281,7 @@ def pipeline(x: Tensor, pre: Tensor, code: Tensor, dictionary: Tensor, x_hat: Te
         style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
         sheet.annotate("", end, last, arrowprops=style)
 
-    def words(left: float, middle: float, text: str, **options) -> None:
+    def words(left: float, middle: float, text: str, **options: Any) -> None:
         sheet.text(left, middle, text, **{"fontsize": 12, "va": "center", "linespacing": 1.3, **options})
 
     def bars(values: Tensor, bottom: float, high: float) -> Axes:

@@ -170,7 +170,7 @@ class KL(Sparsity):
 class _Choice(Sparsity):
     """What the rules share that keep the largest pre-activations: training computes with the chosen entries alone."""
 
-    settings = ("k",)
+    settings: tuple[str, ...] = ("k",)
     revival = "aux-k"
     each_by_itself = False  # whether what an example's code keeps depends on the example alone
 
@@ -235,6 +235,8 @@ class BatchTopK(_Choice):
 
     def __init__(self, k: int):
         super().__init__(k)
+        self.threshold: Tensor
+        self.batches: Tensor
         self.register_buffer("threshold", torch.zeros(()))
         self.register_buffer("batches", torch.zeros(()))  # how many the threshold has seen
 

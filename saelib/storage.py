@@ -81,9 +81,7 @@ def _fill(model: Model, tensors: dict[str, Tensor], source: Path) -> None:
         raise ValueError(f"{source} holds {sorted(tensors)}; expected {sorted(expected)} from {CONFIG}")
     for name, value in tensors.items():
         if value.shape != expected[name].shape:
-            raise ValueError(
-                f"{source}: {name} has shape {tuple(value.shape)}; expected {tuple(expected[name].shape)} from {CONFIG}"
-            )
+            raise ValueError(f"{source}: {name} has shape {tuple(value.shape)}; expected {tuple(expected[name].shape)} from {CONFIG}")
         if not value.is_floating_point():
             raise ValueError(f"{source}: {name} has dtype {value.dtype}; expected floating-point numbers")
         checks.finite(f"{source}: {name}", value)
@@ -101,11 +99,11 @@ def _fold(model: SparseAutoencoder, config: dict[str, Any]) -> None:
     """Bring what SAELens would do on the way into the weights."""
     if config.get("rescale_acts_by_decoder_norm", False):
         length = model.W_dec.norm(dim=1)
-        model.W_enc *= length
-        model.b_enc *= length
-        model.W_dec /= length[:, None].clamp_min(1e-30)
+        model.W_enc.mul_(length)
+        model.b_enc.mul_(length)
+        model.W_dec.div_(length[:, None].clamp_min(1e-30))
     if not config.get("apply_b_dec_to_input", True):
-        model.b_enc += model.b_dec @ model.W_enc
+        model.b_enc.add_(model.b_dec @ model.W_enc)
 
 
 def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -117,8 +115,7 @@ def _from_sparsify(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[
         if name not in config:
             raise ValueError(f"{name!r} is missing; expected it in a model of sparsify's")
     tensors = {
-        SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" and value.ndim == 2 else value
-        for name, value in tensors.items()
+        SPARSIFY_NAMES.get(name, name): value.T if name == "encoder.weight" and value.ndim == 2 else value for name, value in tensors.items()
     }
     d_sae = config.get("num_latents")
     if not d_sae:
@@ -175,9 +172,9 @@ def _build(config: dict[str, Any], sizes: list[int]) -> Model:
                 if width not in sizes:
                     raise ValueError(f"{name} is {widths!r}; expected the width of a tensor beside it: {sorted(set(sizes))}")
         if architecture == "autoencoder":
-            model = Autoencoder(config["d_in"], config["d_code"], config["hidden"])
-            model.measure(checks.number("unit", config.get("unit", 1.0), above=0))
-            return model
+            dense = Autoencoder(config["d_in"], config["d_code"], config["hidden"])
+            dense.measure(checks.number("unit", config.get("unit", 1.0), above=0))
+            return dense
         for name in ("apply_b_dec_to_input", "rescale_acts_by_decoder_norm"):
             if not isinstance(config.get(name, False), bool):
                 raise ValueError(f"{name} is {config[name]!r}; expected true or false")

@@ -220,8 +220,7 @@ def train(
     log_every = checks.count("log_every", log_every) if log_every is not None else max(1, recipe.steps // 100)
     every = checks.count("checkpoint_every", checkpoint_every) if checkpoint_every is not None else max(1, recipe.steps // 20)
     if isinstance(data, Tensor) or not hasattr(data, "next_batch"):
-        checks.matrix("data", data, model.d_in)
-        data = TensorBatches(data, batch_size, seed)
+        data = TensorBatches(checks.matrix("data", data, model.d_in), batch_size, seed)
     callbacks = list(callbacks)
     run = _Run(model, data, recipe, log_every)
     if checkpoint is not None:
@@ -250,7 +249,7 @@ class _Run:
         self.rows: dict[nn.Parameter, nn.Parameter] = {}  # each weight as the optimiser sees it
         # An error so many times as large as the examples' mean squared distance from this center means that training has diverged.
         self.limit, self.center = 0.0, torch.empty(0)
-        self.optimiser: torch.optim.Adam | None = None
+        self.optimiser: Any = None  # torch.optim.Adam, from the first batch on
         self.examples = 0
         self.revived = 0  # how many examples had been seen when features were last started anew
         self.fired = self.idle = torch.empty(0)  # per feature: on since the last row; examples since it was last on
@@ -303,21 +302,21 @@ class _Run:
         self.step = step
         uses = loss.uses()
         self._count(uses, x)
-        keep = self.checkpoint and (step % self.every == 0 or step == recipe.steps)
+        keep = self.checkpoint if self.checkpoint and (step % self.every == 0 or step == recipe.steps) else None
         if (log or keep) and not _finite(model):
             raise self._diverged(f"a weight is not finite after step {step}", x)
         if log:
-            row = {
+            logged = {
                 "step": step,
                 "loss": loss.total.item(),
                 "reconstruction": error,
                 "l0": uses.sum().item() / len(x),
                 "dead": (~self.fired).float().mean().item(),
             }
-            self.history.rows.append(row)
+            self.history.rows.append(logged)
             self.fired = torch.zeros_like(self.fired)
         if keep:
-            self._save()
+            self._save(keep)
         return Step(step, recipe.steps, model, loss, recipe.lr_at(step), self.history)
 
     def _spread(self, x: Tensor) -> float:
@@ -363,7 +362,7 @@ class _Run:
         """For how many examples a feature may be inactive before it counts as dead; in a short run it needs a fair chance
         too."""
         whole_run = self.recipe.steps * self.examples / max(1, self.step)
-        return max(self.recipe.dead_after * whole_run, 10 * len(self.idle))
+        return max((self.recipe.dead_after or 0.0) * whole_run, 10 * len(self.idle))
 
     def _count(self, uses: Tensor, x: Tensor) -> None:
         """Keep account of which features are active, and revive those whose time has come."""
@@ -392,7 +391,7 @@ class _Run:
         else:
             why = "the batch is not finite"
         error = FloatingPointError(f"{what}: {why}. The model has the weights that it had before step {self.good_step}")
-        error.history = self.history
+        error.history = self.history  # type: ignore[attr-defined]  # for who catches it
         return error
 
     # The state of a run on disk: one safetensors file, its tensors under "model.", "optimiser.", "data." and "run.", and
@@ -419,7 +418,7 @@ class _Run:
         except TypeError as error:
             raise ValueError(f"data.state_dict() can't be kept: {error}; expected tensors and what JSON can hold") from error
 
-    def _save(self) -> None:
+    def _save(self, path: Path) -> None:
         data_tensors, data_plain = self._data_state()
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for i, state in self.optimiser.state_dict()["state"].items():
@@ -428,7 +427,7 @@ class _Run:
         tensors |= {"run.idle": self.idle, "run.fired": self.fired, "run.center": self.center}
         facts = {name: getattr(self, name) for name in ("step", "limit", "examples", "revived", "settings")}
         facts |= {"unit": self.model.unit, "history": self.history.rows, "data": json.loads(data_plain)}
-        with files.whole(self.checkpoint) as (draft,):
+        with files.whole(path) as (draft,):
             # clone: safetensors writes no tensors that share memory, and only contiguous ones
             tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
             save_file(tensors, draft, {"saelib": json.dumps(facts)})
@@ -455,9 +454,7 @@ class _Run:
             {**facts["data"], **{name.removeprefix("data."): value for name, value in tensors.items() if name.startswith("data.")}}
         )
         model.measure(checks.number("unit", facts["unit"], above=0))
-        model.load_state_dict(
-            {name: checks.finite(f"model.{name}", tensors[f"model.{name}"]) for name in model.state_dict()}
-        )
+        model.load_state_dict({name: checks.finite(f"model.{name}", tensors[f"model.{name}"]) for name in model.state_dict()})
         self._equip()
         for i, p in enumerate(p for group in self.optimiser.param_groups for p in group["params"]):
             # Laid in memory as the weight is, so that not even the order of additions changes.

@@ -49,7 +49,11 @@ def execute(notebook: Path, timeout: int):
         environment = os.environ | {"SAELIB_CLAIMS": "", "SAELIB_CLAIMS_FILE": str(claims), "OMP_NUM_THREADS": str(max(1, CORES // AT_A_TIME))}
         # What a kernel says of itself as it starts (that it listens on this machine) is nothing to a reader.
         client = NotebookClient(
-            executed, timeout=timeout, record_timing=False, resources={"metadata": {"path": str(notebook.parent)}}, extra_arguments=["--IPKernelApp.log_level=40"]
+            executed,
+            timeout=timeout,
+            record_timing=False,
+            resources={"metadata": {"path": str(notebook.parent)}},
+            extra_arguments=["--IPKernelApp.log_level=40"],
         )
         client.execute(env=environment)
         lines = claims.read_text(encoding="utf-8").splitlines() if claims.is_file() else []

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 import saelib
 from pybtex.database import parse_file
@@ -65,8 +66,8 @@ def full(module: ModuleType, name: str) -> str:
     return f"saelib.{name}" if here else f"{module.__name__}.{name}"
 
 
-def source(value: object) -> str:
-    return Path(inspect.getsourcefile(inspect.unwrap(value))).relative_to(Path(saelib.__file__).parents[1]).as_posix()
+def source(value: Any) -> str:
+    return Path(inspect.getfile(inspect.unwrap(value))).relative_to(Path(saelib.__file__).parents[1]).as_posix()
 
 
 @cache
@@ -99,7 +100,8 @@ def cited(text: str) -> list[tuple[str, re.Match]]:
 
 def _runs(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
     """Lines that belong together: a paragraph, or what is indented, with the empty lines in it."""
-    runs, gap = [], False
+    runs: list[tuple[bool, list[str]]] = []
+    gap = False
     for line in lines:
         if not line.strip():
             gap = True
@@ -117,8 +119,10 @@ def _entries(lines: list[str]) -> list[tuple[str, str]]:
     """What is indented, as words with what they mean, if it is such a list: what they mean begins in one column."""
     lines = textwrap.dedent("\n".join(lines)).splitlines()
     first = re.match(r"[\w., ]*\w {2,}", lines[0])
-    found = []
-    for line in lines if first else []:
+    if first is None:
+        return []
+    found: list[tuple[str, str]] = []
+    for line in lines:
         if line[: first.end()].strip() and re.match(r"[\w., ]*\w {2,}\S", line):
             word, meaning = re.split(r" {2,}", line, maxsplit=1)
             found.append((word, meaning))
@@ -137,7 +141,8 @@ def _items(text: str, parameters: Collection[str]) -> tuple[str, list[str]]:
     name = "|".join(sorted(map(re.escape, parameters), key=len, reverse=True)) or "(?!)"
     argument = rf"(?:{name})\b(?=,| \(| and (?:{name})\b)"
     field = r"[a-z_]\w*(?:(?:, | and )[a-z_]\w*)*(?=: )"
-    heading, text = re.fullmatch(r"(Args: )?(.*)", text, re.DOTALL).groups()
+    heading = "Args: " if text.startswith("Args: ") else ""
+    text = text.removeprefix(heading)
     if not re.match(f"{argument}|{field}" if heading else field, text):
         return "", []
     found = re.split(rf";\s(?={argument}|{field})|\n(?={field})", text)
@@ -147,7 +152,7 @@ def _items(text: str, parameters: Collection[str]) -> tuple[str, list[str]]:
         one = re.sub(rf"^(?:{field}|{argument})", lambda names: re.sub(r"\b(?!and\b)\w+", r"`\g<0>`", names[0]), one)
         one = re.sub(rf" and ({name}) (?=\()", r" and `\1` ", one)
         items.append(one.removesuffix(".") if one.count(".") == 1 and len(found) > 1 else one)
-    return heading or "", items
+    return heading, items
 
 
 def _plain(text: str) -> str:
@@ -254,7 +259,7 @@ def write_rooms(app, docname, text):
 
 
 def write_docstring(app, what, name, value, options, lines):
-    parameters = ()
+    parameters: Collection[str] = ()
     if what in ("class", "function", "method"):
         try:
             parameters = [one for one in inspect.signature(value).parameters if one != "self"]

@@ -67,7 +67,8 @@ class Replicated:
 
 def read_claims(root: Path, config) -> dict[str, Replicated]:
     """All claims of the book by name, in the order of the chapters' files and of the text in them."""
-    found, runs = {}, results(root)
+    found: dict[str, Replicated] = {}
+    runs = results(root)
     for notebook in in_order(root):
         here, values = claims_here(config, notebook), runs.get(notebook.stem, {"values": {}})["values"]
         try:
@@ -76,9 +77,16 @@ def read_claims(root: Path, config) -> dict[str, Replicated]:
             raise ConfigError(f"{notebook.name}: {error}") from error
         for claim in claims:
             if claim.name in found:
-                raise ConfigError(f"the claim {claim.name!r} is made in {found[claim.name].chapter} and again in {notebook.stem}; expected a name of its own")
+                raise ConfigError(
+                    f"the claim {claim.name!r} is made in {found[claim.name].chapter} and again in {notebook.stem}; expected a name of its own"
+                )
             found[claim.name] = Replicated(claim, notebook.stem, here.get(claim.name), values.get(claim.name, []))
     return found
+
+
+def claims_of(app) -> dict[str, Replicated]:
+    """Those that `load` has read."""
+    return app.published_claims
 
 
 def in_order(root: Path) -> list[Path]:
@@ -107,7 +115,7 @@ class MarkClaims(SphinxTransform):
     default_priority = 20
 
     def apply(self):
-        claims, root = self.app.published_claims, Path(self.app.srcdir)
+        claims, root = claims_of(self.app), Path(self.app.srcdir)
         names = []
 
         def known(name: str, where) -> bool:
@@ -139,7 +147,7 @@ def visit_mark(self, node):
         return
     name = node["claim"]
     page = self.builder.get_relative_uri(self.docnames[0] if hasattr(self, "docnames") else self.builder.current_docname, PAGE)
-    otherwise = " claim-otherwise" if self.builder.app.published_claims[name].otherwise else ""
+    otherwise = " claim-otherwise" if claims_of(self.builder.app)[name].otherwise else ""
     self.body.append(f'<a class="claim-mark{otherwise}" data-claim="{name}" href="{page}#{name}" aria-describedby="claim-{name}">')
 
 
@@ -149,9 +157,10 @@ def depart_mark(self, node):
 
 
 def visit_notes(self, node):
-    claims = self.builder.app.published_claims
+    claims = claims_of(self.builder.app)
     lines = [
-        f'<li id="claim-{name}"{"" if i < node["marked"] else " hidden"}>{html.escape(claims[name].note())}</li>' for i, name in enumerate(node["claims"])
+        f'<li id="claim-{name}"{"" if i < node["marked"] else " hidden"}>{html.escape(claims[name].note())}</li>'
+        for i, name in enumerate(node["claims"])
     ]
     page = self.builder.get_relative_uri(self.builder.current_docname, PAGE)
     self.body.append(
@@ -184,7 +193,11 @@ def picture(one: Replicated) -> str:
     dots = "".join(f"M{x(value)} {7 + (7 * i) % 15 * 2}h0" for i, value in enumerate(one.there))
     bounds = "".join(f'<path class="bound" d="M{x(end)} 1V{height - 1}"/>' for end in ends)
     here = f'<circle class="here" cx="{x(one.here)}" cy="{height / 2:g}" r="5"/>' if one.here is not None else ""
-    words = f"{len(one.there)} dots from {claim.shown(min(one.there))} to {claim.shown(max(one.there))}, bounds: {claim.bounds}" if one.there else f"No runs yet; bounds: {claim.bounds}"
+    words = (
+        f"{len(one.there)} dots from {claim.shown(min(one.there))} to {claim.shown(max(one.there))}, bounds: {claim.bounds}"
+        if one.there
+        else f"No runs yet; bounds: {claim.bounds}"
+    )
     return f'<svg class="claim-runs" viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(words)}">{bounds}<path class="dots" d="{dots}"/>{here}</svg>'
 
 
@@ -192,14 +205,18 @@ class AllClaims(SphinxDirective):
     """All claims, chapter by chapter: a picture and the numbers for each."""
 
     def run(self):
-        claims, titles = self.env.app.published_claims, {}
-        for one in claims.values():
+        titles: dict[str, list[Replicated]] = {}
+        for one in claims_of(self.env.app).values():
             titles.setdefault(one.chapter, []).append(one)
         found = []
         for chapter, own in titles.items():
             section = nodes.section(ids=[f"claims-{chapter}"])
-            title = next(cell.source for cell in nbformat.read(Path(self.env.srcdir, "book", f"{chapter}.ipynb"), as_version=4).cells if cell.source.startswith("# "))
-            section += nodes.title("", re.match(r"# (.+)", title)[1])
+            title = next(
+                cell.source
+                for cell in nbformat.read(Path(self.env.srcdir, "book", f"{chapter}.ipynb"), as_version=4).cells
+                if cell.source.startswith("# ")
+            )
+            section += nodes.title("", title.splitlines()[0].removeprefix("# "))
             rows = "".join(self.row(one) for one in own)
             section += nodes.raw(
                 "",
@@ -212,7 +229,9 @@ class AllClaims(SphinxDirective):
 
     def row(self, one: Replicated) -> str:
         claim, there = one.claim, one.there
-        bounds = claim.bounds if None in (claim.above, claim.below) else f"{claim.exactly(claim.above)} to {claim.exactly(claim.below)}"
+        bounds = claim.bounds
+        if claim.above is not None and claim.below is not None:
+            bounds = f"{claim.exactly(claim.above)} to {claim.exactly(claim.below)}"
         spread = f"{one.span()} ({claim.shown(statistics.median(there))})" if there else "not run yet"
         here = f"; {claim.shown(one.here)} here" if one.here is not None else ""
         otherwise = '<br><strong class="claim-otherwise">came out otherwise when this page was built</strong>' if one.otherwise else ""
@@ -231,7 +250,11 @@ def load(app, config):
 def tell(app, exception):
     """Write down for the end of the build which claims came out otherwise on this machine. None of them stops it."""
     if exception is None:
-        lines = [f"  {one.chapter}: {one.claim.otherwise(one.here).split('. ', 1)[1]}" for one in app.published_claims.values() if one.otherwise]
+        lines = [
+            f"  {one.chapter}: {one.claim.otherwise(one.here).split('. ', 1)[1]}"
+            for one in claims_of(app).values()
+            if one.here is not None and one.otherwise
+        ]
         said = ["On this machine these claims came out otherwise; the pages say so at their place:", *lines] if lines else []
         (Path(app.outdir).parent / "otherwise.txt").write_text("".join(f"{line}\n" for line in said), encoding="utf-8")
 

@@ -16,7 +16,7 @@ class MarkFirstUses(SphinxTransform):
         # Pages of the back matter use these words to explain others.
         if title is None or not self.env.doc2path(self.env.docname).endswith(".ipynb"):
             return
-        first = {}
+        first: dict[str, addnodes.pending_xref] = {}
         for use in self.document.findall(addnodes.pending_xref):
             if use["reftype"] == "term":
                 first.setdefault(use["reftarget"].lower(), use)

@@ -215,7 +215,11 @@ def _collar(shape: int, x: Tensor, y: Tensor) -> Layers:
         return [layer for wing in wings for layer in _outlined(x, y, wing, 0.7, SHADE)] + [(_ellipse(x, y, 16, 28.9, 1.2, 1.2), LINE)]
     if shape == 1:  # a bell
         band = _stroke(x, y, _curve((9.8, 27.2), (16, 29.6), (22.2, 27.2)), 1.2)
-        bell = [(_ellipse(x, y, 16, 29.6, 1.9, 1.9), LINE), (_ellipse(x, y, 16, 29.6, 1.2, 1.2), FUR), (_stroke(x, y, [(16, 29.9), (16, 30.8)], 0.6), LINE)]
+        bell = [
+            (_ellipse(x, y, 16, 29.6, 1.9, 1.9), LINE),
+            (_ellipse(x, y, 16, 29.6, 1.2, 1.2), FUR),
+            (_stroke(x, y, [(16, 29.9), (16, 30.8)], 0.6), LINE),
+        ]
         return [(band, LINE), *bell]
     return _outlined(x, y, [(10.2, 27.0), (21.8, 27.0), (13.6, 31.4)], 0.6, SHADE)  # a kerchief
 

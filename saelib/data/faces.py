@@ -1,10 +1,9 @@
 """Small faces that come with scikit-image."""
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import torch
 from torch import Tensor
+
+from .photos import folder_of
 
 
 def faces() -> Tensor:
@@ -15,6 +14,6 @@ def faces() -> Tensor:
     """
     import numpy as np
 
-    path = Path(find_spec("skimage").origin).parent / "data" / "lfw_subset.npy"
+    path = folder_of("skimage") / "data" / "lfw_subset.npy"
     x = torch.from_numpy(np.load(path, allow_pickle=False)[:100]).to(torch.float32)  # a hundred others are none
     return torch.cat([x, x.flip(2)]).flatten(1)

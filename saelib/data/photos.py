@@ -42,10 +42,18 @@ def photo(name: str) -> Tensor:
 
     _known("name", name)
     package, path = _FILES[name]
-    with Image.open(Path(find_spec(package).origin).parent / path) as picture:
-        picture = picture.convert("RGB")
+    with Image.open(folder_of(package) / path) as file:
+        picture = file.convert("RGB")
         data = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
         return data.reshape(picture.height, picture.width, 3).to(torch.float32) / 255
+
+
+def folder_of(package: str) -> Path:
+    """Where the files of an installed package lie, without importing it. Raises ModuleNotFoundError for one that is not there."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no package {package!r} is installed", name=package)
+    return Path(spec.origin).parent
 
 
 def gray(picture: Tensor) -> Tensor:

@@ -252,12 +252,11 @@ def _parents(hierarchy: object, features: int) -> Tensor:
     if hierarchy is None:
         return torch.full((features,), -1)
     if not isinstance(hierarchy, Tensor):
-        family = number // (1 + checks.count("hierarchy", hierarchy)) * (1 + int(hierarchy))
+        size = 1 + checks.count("hierarchy", hierarchy)
+        family = number // size * size
         return torch.where(family < number, family, -1)
     if hierarchy.dtype != torch.int64 or hierarchy.shape != (features,):
-        raise ValueError(
-            f"hierarchy has shape {tuple(hierarchy.shape)} and dtype {hierarchy.dtype}; expected ({features},) and torch.int64"
-        )
+        raise ValueError(f"hierarchy has shape {tuple(hierarchy.shape)} and dtype {hierarchy.dtype}; expected ({features},) and torch.int64")
     wrong = ((hierarchy < -1) | (hierarchy >= number)).nonzero().ravel()
     if len(wrong):
         place = int(wrong[0])

@@ -10,6 +10,7 @@ import tokenize
 import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -233,9 +234,7 @@ class _Code:
     depth: how many brackets are open around it; field: whether it is a field, which stands in a pair of parentheses of ours.
     """
 
-    def __init__(
-        self, rows: dict[str, bytearray], text: str, source: str, base: int, seen: set[str], depth: int = 0, field: bool = False
-    ) -> None:
+    def __init__(self, rows: dict[str, bytearray], text: str, source: str, base: int, seen: set[str], depth: int = 0, field: bool = False) -> None:
         self.rows, self.text, self.seen, self.depth, self.field = rows, text, seen, depth, field
         ends = list(_NEWLINE.finditer(source))
         self.starts = [base, *(base + end.end() for end in ends), base + len(source)]  # of the lines, and the end
@@ -269,11 +268,9 @@ class _Code:
         self.comments: list[tuple[int, int]] = []
         self.newlines: list[tuple[int, int, int]] = []  # the number of tokens before it, its line and its place
         self.levels: dict[int, int] = {}  # of the tokens before which it changes, how many blocks deep they are
-        level, nested, first = 0, 0, None
+        level, nested, first = 0, 0, (0, 0)
         lines = iter(self.lines)
-        for kind, word, (row, column), (end_row, _), _ in tokenize.generate_tokens(
-            lambda: next((line + "\n" for line in lines), "")
-        ):
+        for kind, word, (row, column), (end_row, _), _ in tokenize.generate_tokens(lambda: next((line + "\n" for line in lines), "")):
             if kind == _FSTRING_START:
                 nested += 1
                 if nested == 1:
@@ -288,7 +285,7 @@ class _Code:
             if kind in (tokenize.NAME, tokenize.OP, tokenize.STRING, tokenize.NUMBER):
                 start = self.starts[row - 1] + column
                 if kind == tokenize.STRING:  # Python 3.12 counts bytes, not characters, where some strings end
-                    stop = _string_end(self.text, start + len(_OPENING.match(self.text, start)[1]))
+                    stop = _string_end(self.text, start + len(_opening(self.text, start)[1]))
                 else:
                     stop = start + len(word)
                 self.words.append(self.text[start:stop] if kind == tokenize.STRING else word)
@@ -346,10 +343,10 @@ class _Code:
             column = len(content.encode()[:column].decode())
         return self.starts[line - 1] + column
 
-    def start_of(self, node: ast.AST) -> int:
+    def start_of(self, node: Any) -> int:
         return self.place(node.lineno, node.col_offset)
 
-    def stop_of(self, node: ast.AST) -> int:
+    def stop_of(self, node: Any) -> int:
         return self.place(node.end_lineno, node.end_col_offset)
 
     def mark_node(self, name: str, node: ast.AST | None) -> None:
@@ -368,12 +365,12 @@ class _Code:
                 label(node)
             nodes += ast.iter_child_nodes(node)
 
-    def label_Module(self, node) -> None:
+    def label_Module(self, node: ast.Module | ast.FunctionDef | ast.ClassDef) -> None:
         if ast.get_docstring(node, clean=False) is not None and not self.field:
             first = node.body[0]
             self.documents.update(range(self.at(self.start_of(first)), self.before(self.stop_of(first)) + 1))
 
-    def label_FunctionDef(self, node) -> None:
+    def label_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.label_Module(node)
         i = self.at(self.start_of(node))
         self.mark_token("function being defined", i + (2 if self.words[i] == "async" else 1))
@@ -381,50 +378,50 @@ class _Code:
 
     label_AsyncFunctionDef = label_FunctionDef
 
-    def label_ClassDef(self, node) -> None:
+    def label_ClassDef(self, node: ast.ClassDef) -> None:
         self.label_Module(node)
         self.mark_token("class being defined", self.at(self.start_of(node)) + 1)
         for base in node.bases:
             self.mark_node("base class", base)
 
-    def label_arguments(self, node) -> None:
+    def label_arguments(self, node: ast.arguments) -> None:
         for default in (*node.defaults, *node.kw_defaults):
             self.mark_node("default value", default)
 
-    def label_arg(self, node) -> None:
+    def label_arg(self, node: ast.arg) -> None:
         self.mark_token("parameter name", self.at(self.start_of(node)))
         self.mark_node("annotation", node.annotation)
 
-    def label_keyword(self, node) -> None:
+    def label_keyword(self, node: ast.keyword) -> None:
         if node.arg is not None:
             self.mark_token("name of a keyword argument", self.at(self.start_of(node)))
 
-    def last_name(self, node) -> int | None:
+    def last_name(self, node: ast.AST | None) -> int | None:
         """The token of a name, or of the last name of an attribute; None for anything else."""
         return self.before(self.stop_of(node)) if isinstance(node, (ast.Name, ast.Attribute)) else None
 
-    def label_Call(self, node) -> None:
+    def label_Call(self, node: ast.Call) -> None:
         stop = self.before(self.stop_of(node))
         self.mark("between the parentheses of a call", self.stop[self.partner[stop]], self.begin[stop])
         name = self.last_name(node.func)
         if name is not None:
             self.mark_token("function being called", name)
 
-    def label_Subscript(self, node) -> None:
+    def label_Subscript(self, node: ast.Subscript) -> None:
         stop = self.before(self.stop_of(node))
         self.mark("inside a subscript", self.stop[self.partner[stop]], self.begin[stop])
 
-    def label_Attribute(self, node) -> None:
+    def label_Attribute(self, node: ast.Attribute) -> None:
         self.mark_token("attribute after a dot", self.before(self.stop_of(node)))
 
-    def label_Name(self, node) -> None:
+    def label_Name(self, node: ast.Name) -> None:
         if node.id in BUILTINS and isinstance(node.ctx, ast.Load):
             self.mark_node("built-in function", node)
 
-    def label_Import(self, node) -> None:
-        i, stop = self.at(self.start_of(node)), self.before(self.stop_of(node))
+    def label_Import(self, node: ast.Import) -> None:
+        start, stop = self.at(self.start_of(node)), self.before(self.stop_of(node))
         module, renamed = True, False
-        for i in range(i, stop + 1):
+        for i in range(start, stop + 1):
             word = self.words[i]
             if word in ("from", "import"):
                 self.mark_token("keyword import or from", i)
@@ -440,16 +437,16 @@ class _Code:
 
     label_ImportFrom = label_Import
 
-    def mark_exception(self, node) -> None:
+    def mark_exception(self, node: ast.expr | None) -> None:
         for one in node.elts if isinstance(node, ast.Tuple) else [node]:
             name = self.last_name(one.func if isinstance(one, ast.Call) else one)
             if name is not None:
                 self.mark_token("exception name", name)
 
-    def label_ExceptHandler(self, node) -> None:
+    def label_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         self.mark_exception(node.type)
 
-    def label_Raise(self, node) -> None:
+    def label_Raise(self, node: ast.Raise) -> None:
         self.mark_exception(node.exc)
 
     def mark_names(self, name: str, target: ast.AST) -> None:
@@ -461,12 +458,12 @@ class _Code:
             for one in target.elts:
                 self.mark_names(name, one)
 
-    def label_For(self, node) -> None:
+    def label_For(self, node: ast.For) -> None:
         self.mark_names("loop variable", node.target)
 
     label_AsyncFor = label_For
 
-    def label_comprehension(self, node) -> None:
+    def label_comprehension(self, node: ast.comprehension) -> None:
         self.mark_names("comprehension variable", node.target)
 
     def mark_assignment(self, target: ast.AST, before: ast.AST, *signs: str) -> None:
@@ -474,36 +471,36 @@ class _Code:
         i = self.after(self.stop_of(before), signs)
         self.mark_token("sign of an assignment", i)
 
-    def label_Assign(self, node) -> None:
+    def label_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self.mark_assignment(target, target, "=")
 
-    def label_AnnAssign(self, node) -> None:
+    def label_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.mark_node("annotation", node.annotation)
         if node.value is not None:
             self.mark_assignment(node.target, node.annotation, "=")
 
-    def label_NamedExpr(self, node) -> None:
+    def label_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.mark_assignment(node.target, node.target, ":=")
 
-    def label_AugAssign(self, node) -> None:
+    def label_AugAssign(self, node: ast.AugAssign) -> None:
         self.mark_assignment(node.target, node.target, *(f"{sign}=" for sign in "+ - * / // % ** @ & | ^ << >>".split()))
 
-    def label_TypeAlias(self, node) -> None:  # from 3.12 on
+    def label_TypeAlias(self, node: Any) -> None:  # from 3.12 on
         self.soft.add(self.at(self.start_of(node)))
         self.mark_assignment(node.name, node.name, "=")
 
-    def label_BinOp(self, node) -> None:
+    def label_BinOp(self, node: ast.BinOp) -> None:
         i = self.before(self.stop_of(node.left)) + 1
         while self.words[i] == ")":
             i += 1
         self.mark_token("arithmetic operator", i)
 
-    def label_UnaryOp(self, node) -> None:
+    def label_UnaryOp(self, node: ast.UnaryOp) -> None:
         if not isinstance(node.op, ast.Not):
             self.mark_token("arithmetic operator", self.at(self.start_of(node)))
 
-    def label_Match(self, node) -> None:
+    def label_Match(self, node: ast.Match) -> None:
         self.soft.add(self.at(self.start_of(node)))
         for case in node.cases:
             i = self.at(self.start_of(case.pattern)) - 1
@@ -560,7 +557,7 @@ class _Code:
 
     def label_string(self, word: str, i: int) -> None:
         start, stop = self.begin[i], self.stop[i]
-        prefix, quote = _OPENING.match(word).groups()
+        prefix, quote = _opening(word).groups()
         inner, end = start + len(prefix) + len(quote), stop - len(quote)
         self.mark("opening quote", start, inner)
         self.mark("closing quote", end, stop)
@@ -570,7 +567,7 @@ class _Code:
                 self.mark("doctest line", inner + found.start(1), inner + found.end(1))
             self.mark_addresses(inner, end)
             return
-        pieces, fields = [(inner, end)], []
+        pieces: Spans = [(inner, end)]
         if "f" in prefix.lower():
             pieces, fields, codes, _ = _parts(self.text, inner, quote, "r" in prefix.lower())
             for piece in pieces:
@@ -598,7 +595,7 @@ class _Code:
             if i in ends:
                 statement = True
             if self.line[i] > line:
-                stop = start + _OPENING.match(word).end() if self.kinds[i] == tokenize.STRING else self.stop[i]
+                stop = start + _opening(word).end() if self.kinds[i] == tokenize.STRING else self.stop[i]
                 self.mark("first token of a line", start, stop)
             line = self.last[i]
             if statement:
@@ -640,7 +637,10 @@ def _parts(text: str, at: int, quote: str, raw: bool) -> tuple[Spans, Spans, Spa
 
     With no quote it is the format of a field, from there to the brace that closes the field.
     """
-    pieces, fields, codes, begin = [], [], [], at
+    pieces: Spans = []
+    fields: Spans = []
+    codes: Spans = []
+    begin = at
     while True:
         at = _find(_IN_TEXT, text, at)
         sign = text[at]
@@ -681,7 +681,8 @@ def _field(text: str, brace: int, raw: bool) -> tuple[tuple[int, int], Spans, in
         else:
             depth += (sign in "([{") - (sign in ")]}")
             at += 1
-    code, inner = text[brace + 1 : at], []
+    code = text[brace + 1 : at]
+    inner: Spans = []
     if code.rstrip().endswith("="):  # no code does, but f"{x = }"
         code = code.rstrip()[:-1]
     if sign == "!":
@@ -689,6 +690,11 @@ def _field(text: str, brace: int, raw: bool) -> tuple[tuple[int, int], Spans, in
     if text[at] == ":":
         _, _, inner, at = _parts(text, at + 1, "", raw)
     return (brace + 1, brace + 1 + len(code)), inner, at + 1
+
+
+def _opening(text: str, at: int = 0) -> re.Match[str]:
+    """The prefix and the opening quote of the string that begins there."""
+    return cast(re.Match[str], _OPENING.match(text, at))
 
 
 def _string_end(text: str, at: int) -> int:

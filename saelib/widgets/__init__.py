@@ -3,11 +3,21 @@
     quiz           the questions of a book, asked in its chapters and in a review of all
     explorables    models to play with
     host           what mounts both in a page that has no kernel
-"""
+"""  # fmt: skip
 
 from .explorables import (
-    Dial, FeatureBrowser, HowFewBricks, LinkedCard, OnePrice, Rebuild, SecretMessage, Superposition, Switchboard, TurnThePlane, save_html,
-)  # fmt: skip
+    Dial,
+    FeatureBrowser,
+    HowFewBricks,
+    LinkedCard,
+    OnePrice,
+    Rebuild,
+    SecretMessage,
+    Superposition,
+    Switchboard,
+    TurnThePlane,
+    save_html,
+)
 from .quiz import Quiz, Review
 
 __all__ = [

@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -38,11 +38,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import peers  # noqa: E402
-
-import saelib  # noqa: E402
-from saelib import metrics  # noqa: E402
-from saelib.training import TensorBatches  # noqa: E402
+import peers
+import saelib
+from saelib import metrics
+from saelib.training import TensorBatches
 
 THREADS = 2
 PEERS = tuple(peers.PEERS)
@@ -111,9 +110,7 @@ def train_saelib(shape: Shape, x: Tensor, sparsity, dead: bool, callback: Callab
 def peer(name: str, shape: Shape, x: Tensor, dead: bool) -> peers.Peer:
     """A peer, with or without features that are silent and count as dead; all of them have aux-k in the first case."""
     long = 10_000_000
-    built = peers.build(
-        name, shape.d_in, shape.d_sae, shape.k, x, steps=STEPS, dead_after=long if dead and name.startswith("sparsify") else None
-    )
+    built = peers.build(name, shape.d_in, shape.d_sae, shape.k, x, steps=STEPS, dead_after=long if dead and name.startswith("sparsify") else None)
     if dead:
         bias, idle = {
             "SAELens": lambda: (built.sae.b_enc, built.trainer.n_forward_passes_since_fired),

@@ -19,6 +19,7 @@ from saelib.widgets.quiz import Quiz
 
 pytest.register_assert_rewrite("promises")  # so that these say why they fail, as any test does
 
+
 class Opened(NamedTuple):
     """A page and what was noticed in it since it was opened."""
 

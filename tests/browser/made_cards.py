@@ -82,9 +82,7 @@ def _card(i: int, label: str, text: list[str], holds: torch.Tensor, generator: t
         examples.append(Example(text[first : first + WINDOW], own[first : first + WINDOW].clone(), place - first, quantile, *known))
     after = Counter(text[place + 1] for place in order.tolist() if place + 1 < n).most_common(8)
     promoted = [(token, round(2.4 - 0.29 * j + 0.01 * (i % 7), 3)) for j, (token, _) in enumerate(after)]
-    suppressed = [
-        (token, round(-1.1 + 0.13 * j, 3)) for j, token in enumerate([" import", "class", " None", "\n\n"][: 2 + i % 3])
-    ]
+    suppressed = [(token, round(-1.1 + 0.13 * j, 3)) for j, token in enumerate([" import", "class", " None", "\n\n"][: 2 + i % 3])]
     changed = [(token, 0.61 / (j + 1), 0.12) for j, (token, _) in enumerate(after[:3])]
     effect = Effect(0.02 + 0.9 * math.exp(-i / 40), -0.004 + 0.001 * (i % 9), changed)
     maximum = own.max().item()

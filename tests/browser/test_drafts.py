@@ -7,8 +7,7 @@ from playwright.sync_api import expect
 from quizzes import check, kept, question, reload, status
 from saelib.widgets.quiz import Quiz
 from test_predict_and_words import PREDICT, WORDS
-from test_question_kinds import BLANK, FRIENDS, ITEMS, STEPS, arrow, field, into_order, match, order
-from test_question_kinds import MATCHING, NUMBER, ORDERING, PARTNERS
+from test_question_kinds import BLANK, FRIENDS, ITEMS, MATCHING, NUMBER, ORDERING, PARTNERS, STEPS, arrow, field, into_order, match, order
 from test_quiz_widget import PARTS
 from test_quiz_widget import QUESTIONS as CHOICES
 

@@ -308,9 +308,7 @@ def test_the_address_brings_back_what_was_seen(explorables):
     assert there != before
     _, (again,) = explorables(hash_of(tab))
     assert readout(again) == there and again.locator(".sae-found").inner_text() == found
-    assert (
-        again.get_by_role("radio", name="density").is_checked() and again.get_by_role("searchbox").input_value() == "the word"
-    )
+    assert again.get_by_role("radio", name="density").is_checked() and again.get_by_role("searchbox").input_value() == "the word"
 
 
 @pytest.mark.parametrize(
@@ -503,10 +501,7 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
         direction, nats = ("falls", other) if "falls" in other else ("rises", other)
         assert float(re.search(r"[\d.]+", nats)[0]) == pytest.approx(abs(card.effect.loss_elsewhere), rel=0.05, abs=1e-9)
         assert (direction == "falls") == (card.effect.loss_elsewhere < 0)
-        changes = [
-            tuple(map(float, re.findall(r"[\d.]+", text)))
-            for text in sheet.locator(".sae-changes .sae-number").all_inner_texts()
-        ]
+        changes = [tuple(map(float, re.findall(r"[\d.]+", text))) for text in sheet.locator(".sae-changes .sae-number").all_inner_texts()]
         assert [value for pair in changes for value in pair] == pytest.approx(
             [100 * value for _, *pair in card.effect.changed for value in pair], rel=0.05
         )
@@ -515,9 +510,7 @@ def test_a_card_says_what_the_data_say(made, browser_of, place, scheme, full):
     assert f"of {int(sum(counts)):,} token" in chart.get_attribute("aria-label")
     columns = chart.locator("rect.sae-column")
     assert columns.count() == sum(count > 0 for count in counts)
-    heights = dict(
-        zip([count for count in counts if count], columns.evaluate_all("all => all.map((bar) => bar.height.baseVal.value)"))
-    )
+    heights = dict(zip([count for count in counts if count], columns.evaluate_all("all => all.map((bar) => bar.height.baseVal.value)")))
     assert [height for _, height in sorted(heights.items())] == sorted(heights.values())
     assert chart.locator("line.sae-threshold").count() == (card.label is not None and card.threshold > 0)
 
@@ -534,9 +527,7 @@ def test_the_brick_is_on_as_strongly_as_at_the_token_that_is_looked_at(made, bro
 
     assert strength() == pytest.approx(strongest, abs=0.01)
     text = explorable.get_by_role("listbox", name="Example 4")
-    off = next(
-        i for i, value in enumerate(card.examples[3].activations.tolist()) if value == 0 and card.examples[3].tokens[i].strip()
-    )
+    off = next(i for i, value in enumerate(card.examples[3].activations.tolist()) if value == 0 and card.examples[3].tokens[i].strip())
     text.locator(".sae-text > span, :scope > span").nth(off).hover()
     assert strength() == 0 and "off" in explorable.locator(".sae-told").inner_text()
     explorable.locator(".sae-headline").hover()

@@ -30,9 +30,7 @@ def test_every_word_of_the_glossary_is_in_the_index(index, site):
     terms = {term["id"]: term.contents[0].strip() for term in parse(site / "book/glossary.html").select("dl.glossary dt")}
     assert len(terms) > 40
     there = links(index)
-    assert {term: there.get(term) for term in terms.values()} == {
-        term: f"book/glossary.html#{anchor}" for anchor, term in terms.items()
-    }
+    assert {term: there.get(term) for term in terms.values()} == {term: f"book/glossary.html#{anchor}" for anchor, term in terms.items()}
 
 
 def test_every_name_of_the_reference_is_in_the_index(index, site):
@@ -50,8 +48,7 @@ def test_the_words_that_a_chapter_looks_up_lead_to_it_from_the_index(index, site
     found = re.findall(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`", text)
     words = {" ".join(word.split()).lower() for word in found}
     under = {
-        entry.a.get_text(strip=True).lower(): entry.select(f'ul a[href^="{name}.html#word-"]')
-        for entry in index.select("ul.index-entries > li")
+        entry.a.get_text(strip=True).lower(): entry.select(f'ul a[href^="{name}.html#word-"]') for entry in index.select("ul.index-entries > li")
     }
     title = parse(site / f"{name}.html").h1.contents[0].strip()
     assert {word: [link.get_text(strip=True) for link in under[word]] for word in words} == {word: [title] for word in words}

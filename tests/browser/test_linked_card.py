@@ -128,7 +128,9 @@ def test_a_bar_opens_the_digits_behind_it(published, sae, digits, card):
         bricks(explorable).nth(place).check()
         own = codes[:, card.features[place]]
         ends, counts = edges(card, place), card.counts[place]
-        names = [f"on at {low} to {high}: {sum(all_of) or 'no'} digit{'s' * (sum(all_of) != 1)}" for low, high, all_of in zip(ends, ends[1:], counts)]
+        names = [
+            f"on at {low} to {high}: {sum(all_of) or 'no'} digit{'s' * (sum(all_of) != 1)}" for low, high, all_of in zip(ends, ends[1:], counts)
+        ]
         assert labels(bars(explorable)) == names
         for bar, all_of in enumerate(counts):
             bars(explorable).nth(bar).check()
@@ -139,9 +141,7 @@ def test_a_bar_opens_the_digits_behind_it(published, sae, digits, card):
                 continue
             strengths = [float(words) for words in slots.locator(".sae-name").all_inner_texts()]
             assert strengths == sorted(strengths)
-            for picture, kind, strength in zip(
-                pixels(slots.locator("canvas")).view(-1, 64), labels(slots.locator("canvas")), strengths
-            ):
+            for picture, kind, strength in zip(pixels(slots.locator("canvas")).view(-1, 64), labels(slots.locator("canvas")), strengths):
                 number = (x - picture).abs().amax(dim=1).argmin()
                 assert (x[number] - picture).abs().max() < CLOSE and strength == pytest.approx(own[number].item(), abs=0.0051)
                 assert kind == f"{'an' if label[number] == 8 else 'a'} {label[number]}"

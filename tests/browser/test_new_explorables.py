@@ -66,7 +66,9 @@ def test_the_address_brings_back_what_was_seen(explorables):
     assert again[2].locator(".sae-arrows").inner_html() == arrows
 
 
-@pytest.mark.parametrize("hash", ["#dial=99.1&board=1&toy=2", "#dial=0.2&board=0.41.0&toy=100.90.1", "#dial=&board=x.y.z&toy=0.90.0", "#board=0.0.0.3.99"])
+@pytest.mark.parametrize(
+    "hash", ["#dial=99.1&board=1&toy=2", "#dial=0.2&board=0.41.0&toy=100.90.1", "#dial=&board=x.y.z&toy=0.90.0", "#board=0.0.0.3.99"]
+)
 def test_an_address_that_fits_nothing_changes_nothing(explorables, hash):
     _, found = explorables()
     start = [readout(explorable) for explorable in found]
@@ -377,7 +379,9 @@ STEP = re.compile(r"Step ([\d,]+) of 1,500")
 
 def arrows(explorable) -> torch.Tensor:
     """(5, 2): where the drawn arrows point, with y upwards, in the plane's own unit."""
-    tips = explorable.locator(".sae-arrows g path").evaluate_all("all => all.map((path) => path.getAttribute('d').match(/-?[\\d.]+/g).slice(0, 2).map(Number))")
+    tips = explorable.locator(".sae-arrows g path").evaluate_all(
+        "all => all.map((path) => path.getAttribute('d').match(/-?[\\d.]+/g).slice(0, 2).map(Number))"
+    )
     return torch.tensor(tips) * torch.tensor([1, -1]) * 1.45 / 100
 
 
@@ -387,7 +391,9 @@ def step(explorable) -> int:
 
 def test_superposition_shows_a_pentagon_before_it_is_touched(published):
     explorable = published(Superposition())
-    assert re.fullmatch(r"With features absent 97% of the time, all 5 have an arrow, in a pentagon, \d+° to \d+° apart\. Error: \d+%\.", readout(explorable))
+    assert re.fullmatch(
+        r"With features absent 97% of the time, all 5 have an arrow, in a pentagon, \d+° to \d+° apart\. Error: \d+%\.", readout(explorable)
+    )
     drawn = arrows(explorable)
     turns = torch.atan2(drawn[:, 1], drawn[:, 0]).rad2deg().sort().values
     gaps = torch.cat([turns.diff(), turns[:1] + 360 - turns[-1:]])
@@ -399,7 +405,9 @@ def test_superposition_shows_a_pentagon_before_it_is_touched(published):
 
 def test_superposition_says_what_each_feature_brings_back(published):
     explorable = published(Superposition())
-    cells = explorable.locator(".sae-returned tr").evaluate_all("all => all.slice(1).map((row) => [...row.cells].slice(1).map((cell) => cell.textContent))")
+    cells = explorable.locator(".sae-returned tr").evaluate_all(
+        "all => all.slice(1).map((row) => [...row.cells].slice(1).map((cell) => cell.textContent))"
+    )
     table = torch.tensor([list(map(number, row)) for row in cells])
     drawn = arrows(explorable)
     assert (table[:5] - drawn @ drawn.T).abs().max() < 0.06  # W'W, to the one decimal that is shown

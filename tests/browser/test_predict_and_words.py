@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pages import barriers, fits, touch
 from playwright.sync_api import expect
 from quizzes import check, elements, kept, question, reload, score, status
-from saelib.widgets.quiz.kinds import KINDS
 from saelib.widgets.quiz import Quiz
+from saelib.widgets.quiz.kinds import KINDS
 
 GUESS = "How much is lost with 4 bricks?"
 ENCODER = "What does the encoder do?"
@@ -261,7 +261,9 @@ def test_a_text_that_is_too_long_is_kept_whole_and_said_to_be_so(both):
     expect(status(tab, ENCODER)).to_have_text(re.compile("^Correct"))
 
 
-@pytest.mark.parametrize("text", ["自己符号化器は画像を短い符号に変える。", "自编码器把图像变成短代码", "ตัวเข้ารหัสเปลี่ยนรูปภาพเป็นรหัสสั้น", "기계가 그림을 줄인다"])
+@pytest.mark.parametrize(
+    "text", ["自己符号化器は画像を短い符号に変える。", "自编码器把图像变成短代码", "ตัวเข้ารหัสเปลี่ยนรูปภาพเป็นรหัสสั้น", "기계가 그림을 줄인다"]
+)
 def test_a_sentence_is_one_also_where_no_spaces_part_its_words(both, text):
     tab = both(questions=[PREDICT, {**WORDS, "ideas": [{"name": "it", "any": ["画像", "图像", "รูปภาพ", "그림*"], "feedback": "?"}]}])
     write(tab, text)
@@ -372,8 +374,7 @@ def test_the_page_and_python_find_the_same_ideas(quiz_page):
     phrases = ["encod*", "few numbers", "short* code", "código", "naïve", "σιγμας", "straße", "x1", "ﬁne", "数字", "in an*", "few .. x1"]
     idea = {"feedback": "f"}
     questions = [
-        {**WORDS, "id": f"w-{n}", "prompt": phrase, "ideas": [{**idea, "name": phrase, "any": [phrase]}]}
-        for n, phrase in enumerate(phrases)
+        {**WORDS, "id": f"w-{n}", "prompt": phrase, "ideas": [{**idea, "name": phrase, "any": [phrase]}]} for n, phrase in enumerate(phrases)
     ]
     roles = [
         {**idea, "name": "one", "any": ["encod*", "code .. x1"], "of": ["few", "in"], "unless": ["numbers .. naïve", "straße"]},
@@ -390,9 +391,7 @@ def test_the_page_and_python_find_the_same_ideas(quiz_page):
     quiz = Quiz(questions)
     tab = quiz_page(quiz)
     fits = {text: KINDS["own-words"].fits(questions[0], {"text": text}) for text in texts}
-    expected = [
-        [fits[text] and KINDS["own-words"].is_right(asked, {"text": text}) for asked in questions] for text in texts
-    ]
+    expected = [[fits[text] and KINDS["own-words"].is_right(asked, {"text": text}) for asked in questions] for text in texts]
     found = tab.evaluate(
         """texts => texts.map((text) => {
           model.set("answers", Object.fromEntries(state.questions.map(({ id }) => [id, { text }])));

@@ -97,9 +97,9 @@ def place(dot) -> torch.Tensor:
 def test_each_rule_draws_the_brick_where_error_and_price_are_least_together(published, price):
     explorable = published(OnePrice(price))
     strength = torch.linspace(0, 1.2, 1201, dtype=torch.float64)
-    paid = {"L1": price * strength, "JumpReLU": price * (strength > 0)}
+    prices = {"L1": price * strength, "JumpReLU": price * (strength > 0)}
     needed, *drawn = pixels(explorable.locator("canvas")).view(3, 64)
-    for i, (name, paid) in enumerate(paid.items()):
+    for i, (name, paid) in enumerate(prices.items()):
         cost = (1 - strength).square() + paid
         best = cost.argmin()
         words = re.search(rf"{name} (?:draws it at \d\.\d\d|(leaves it out)): [^L]*", readout(explorable) + " ")

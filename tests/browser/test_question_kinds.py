@@ -127,8 +127,11 @@ def match(tab, partners):
 
 def test_a_screen_reader_finds_what_to_write_to_move_and_to_choose(quiz_page):
     tab = quiz_page(QUESTIONS)
-    choices = "".join(f"""
-              - option "{text}"{" [selected]" if text == "choose…" else ""}""" for text in ["choose…", *OFFERED])
+    choices = "".join(
+        f"""
+              - option "{text}"{" [selected]" if text == "choose…" else ""}"""
+        for text in ["choose…", *OFFERED]
+    )
     expect(tab.locator("#views")).to_match_aria_snapshot(f"""
       - region "Test your understanding":
         - paragraph: Test your understanding
@@ -190,9 +193,7 @@ def test_a_right_number_however_it_is_written(quiz_page):
     tab = quiz_page([NUMBER])
     for written in ["87.5", "87,4", " 87.3 % ", "+87.0", "88%", "8.72e1", "087.1", "87.1250"]:
         write(tab, written)
-        expect(status(tab, BLANK)).to_have_text(
-            "Correct. Seven of eight pixels hold nothing.Most numbers of a sparse picture are zero."
-        )
+        expect(status(tab, BLANK)).to_have_text("Correct. Seven of eight pixels hold nothing.Most numbers of a sparse picture are zero.")
         expect(question(tab, BLANK)).to_contain_text("✓")
         number = tab.evaluate("saved.at(-1).blank")
         assert number == float(written.strip(" %").replace(",", "."))

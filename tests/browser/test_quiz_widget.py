@@ -129,17 +129,13 @@ def test_a_screen_reader_finds_each_question_by_its_prompt(quiz_page):
 def test_a_wrong_choice_names_its_misconception_and_gives_nothing_away(quiz_page):
     tab = quiz_page()
     answer(tab, PARTS, "A teacher and a pupil")
-    expect(status(tab, PARTS)).to_have_text(
-        re.compile(r"^Not quite\. A common mix-up: needs labels\. Nobody marks.*another try costs nothing\.$")
-    )
+    expect(status(tab, PARTS)).to_have_text(re.compile(r"^Not quite\. A common mix-up: needs labels\. Nobody marks.*another try costs nothing\.$"))
     expect(question(tab, PARTS)).not_to_contain_text("trained by one error")
     expect(question(tab, PARTS)).not_to_contain_text("✓")
     expect(question(tab, PARTS).locator(".sae-quiz-option", has_text="teacher")).to_contain_text("✗")
     assert score(tab) == "0 of 3 right"
     answer(tab, PARTS, "An encoder and a decoder")
-    expect(status(tab, PARTS)).to_have_text(
-        re.compile(r"^Correct\. The encoder writes.*Both are trained by one error, between the input")
-    )
+    expect(status(tab, PARTS)).to_have_text(re.compile(r"^Correct\. The encoder writes.*Both are trained by one error, between the input"))
     expect(question(tab, PARTS)).not_to_contain_text("✗")
     assert score(tab) == "1 of 3 right"
     assert tab.evaluate("saved") == [{"parts": "A teacher and a pupil"}, {"parts": "An encoder and a decoder"}]
@@ -387,7 +383,7 @@ def test_the_link_to_the_passage_stands_where_the_passage_is(quiz_page):
 
 
 HOSTILE = [
-    "<img src=x onerror=\"window.pwned=1\">",
+    '<img src=x onerror="window.pwned=1">',
     "</script><script>window.pwned=1</script>",
     "<svg onload=window.pwned=1>",
     "`<b>code</b>` *<i>em</i>* **<u>strong</u>**",

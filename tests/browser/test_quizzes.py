@@ -77,10 +77,7 @@ def ordering(question: dict) -> list[Attempt]:
 def matching(question: dict) -> list[Attempt]:
     """Each typical wrong pair, with the others right, and then all pairs right."""
     right = {("combobox", shown(pair["left"])): pair["right"] for pair in question["pairs"]}
-    wrong = [
-        Attempt({**right, ("combobox", shown(one["left"])): one["right"]}, False, [shown(one["misconception"])])
-        for one in question["wrong"]
-    ]
+    wrong = [Attempt({**right, ("combobox", shown(one["left"])): one["right"]}, False, [shown(one["misconception"])]) for one in question["wrong"]]
     return [*wrong, Attempt(right, True, [])]
 
 

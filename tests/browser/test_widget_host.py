@@ -248,7 +248,7 @@ def test_a_view_without_its_model_is_noted(host):
 def test_a_policy_that_refuses_widgets_is_named(host):
     def forbid(folder):
         file = folder / "page.html"
-        policy = '<meta http-equiv="Content-Security-Policy" content="script-src \'self\' file: \'unsafe-inline\'">'
+        policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"script-src 'self' file: 'unsafe-inline'\">"
         file.write_text(file.read_text().replace("<title>", f"{policy}<title>"))
 
     opened = host({"m": anywidget("export default {}")}, "m", built=forbid)

@@ -161,7 +161,7 @@ def built(architecture: str, **settings):
     peer = model_class(config_class(**{"d_in": D_IN, "d_sae": D_SAE, **THEIRS[architecture], **settings}))
     random = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for name, value in peer.named_parameters():
+        for value in peer.parameters():
             value.copy_(0.3 * torch.randn(value.shape, generator=random))
         peer.W_dec *= 0.5 + 2 * torch.rand(D_SAE, 1, generator=random)  # far from length 1
         peer.b_dec += data(100, seed=0).mean(dim=0).to(peer.b_dec.dtype)
@@ -170,7 +170,7 @@ def built(architecture: str, **settings):
     if peer.dtype in (torch.float32, torch.float64):
         optimizer = torch.optim.Adam(peer.parameters(), lr=0.01)
         for seed in range(10):
-            coefficients = {name: 0.01 for name in peer.get_coefficients()}
+            coefficients = dict.fromkeys(peer.get_coefficients(), 0.01)
             step = TrainStepInput(data(100, seed).to(peer.dtype), coefficients, None, seed, False)
             loss = peer.training_forward_pass(step).loss
             optimizer.zero_grad()

@@ -18,7 +18,12 @@ PROSE = "# Intro\n\nTwo is [more](claim:intro-holds) than one, and one is [more]
 
 RIGHT = {"text": "Yes", "right": True, "feedback": "It is [more](claim:intro-holds)."}
 QUESTIONS = [
-    {"id": "intro-two", "kind": "single", "prompt": "Is two more than one?", "options": [RIGHT, {"text": "No", "feedback": "Count.", "misconception": "m"}]}
+    {
+        "id": "intro-two",
+        "kind": "single",
+        "prompt": "Is two more than one?",
+        "options": [RIGHT, {"text": "No", "feedback": "Count.", "misconception": "m"}],
+    }
 ]
 
 
@@ -53,7 +58,10 @@ def book(tmp_path_factory):
 
     def build():
         done = subprocess.run(
-            [Path(sys.executable).with_name("jupyter-book"), "build", folder, "-W", "--keep-going"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+            [Path(sys.executable).with_name("jupyter-book"), "build", folder, "-W", "--keep-going"],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -105,7 +105,9 @@ def digits(value: float) -> float:
 
 def run(notebook: Path, number: int, file: Path) -> dict:
     """One run in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY", "SAELIB_CLAIMS")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY", "SAELIB_CLAIMS")
+    }
     environment |= {"OMP_NUM_THREADS": "1", **PATHS[path_of(number)]}
     done = subprocess.run(
         [sys.executable, RUN, notebook, str(number * STEP), file], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL

@@ -89,7 +89,9 @@ def test_every_claim_is_pointed_at_somewhere():
 
 
 def numerals(words: str):
-    return [(float(number.replace(",", "")) / (100 if percent else 1), percent) for number, percent in re.findall(r"(\d[\d,]*(?:\.\d+)?)( ?%)?", words)]
+    return [
+        (float(number.replace(",", "")) / (100 if percent else 1), percent) for number, percent in re.findall(r"(\d[\d,]*(?:\.\d+)?)( ?%)?", words)
+    ]
 
 
 @pytest.mark.parametrize("file, words, name", [mark for mark in MARKS if re.search(r"\d", mark[1])])
@@ -250,7 +252,11 @@ def test_a_cell_that_breaks_is_written_down_and_the_others_are_run(book, capsys)
 
 def test_a_claim_that_a_run_did_not_reach_has_not_held(book):
     folder, write = book
-    write("import torch\nfrom saelib.claims import claim", 'if torch.rand(1, generator=torch.Generator().manual_seed(0)) < 2:\n    raise ValueError\nclaim("tiny-never", "Never", 1, above=0)', LAST)
+    write(
+        "import torch\nfrom saelib.claims import claim",
+        'if torch.rand(1, generator=torch.Generator().manual_seed(0)) < 2:\n    raise ValueError\nclaim("tiny-never", "Never", 1, above=0)',
+        LAST,
+    )
     results = replicate.replicate(["tiny"], 1, folder / "results.json")
     assert results["chapters"]["tiny"]["values"].get("tiny-never") is None and replicate.report(results, ["tiny"]) is False
 

@@ -128,4 +128,6 @@ def test_a_change_too_faint_to_see_does_not_count():
 @pytest.mark.parametrize("least", [0, 1.5, True])
 def test_a_least_that_is_no_count_is_refused(least):
     masks = torch.zeros(3, 1, 2, 2, dtype=torch.bool)
-    assert refusal(lambda: interpret.part_overlap(_pixels_alone(), torch.zeros(3, 4), masks, least=least)).startswith(f"least is {least!r}; expected")
+    assert refusal(lambda: interpret.part_overlap(_pixels_alone(), torch.zeros(3, 4), masks, least=least)).startswith(
+        f"least is {least!r}; expected"
+    )

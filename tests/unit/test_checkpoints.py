@@ -21,9 +21,8 @@ import torch
 from hostile import not_a_count, refusal, unhurried
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 from saelib import KL, L1, Autoencoder, BatchTopK, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, data, files, train, training
-
+from safetensors import safe_open
 
 
 def sparse(sparsity, seed=0) -> SparseAutoencoder:
@@ -553,7 +552,6 @@ def test_the_checkpoint_of_a_tensor_is_none_for_a_users_own_batches(halfway):
         assert f" {kind!r} here" in message
 
 
-
 @pytest.mark.parametrize(
     "changed", [{"seed": 2}, {"features": 12}, {"active": 1}, {"correlation": 0.0}, {"hierarchy": None}, {"high": 3.0}, {"noise": 0.1}]
 )
@@ -669,7 +667,9 @@ def test_a_fact_of_another_kind_is_refused(name, value, halfway):
     assert "checkpoint PATH" in refused(changed_facts(halfway, lambda all: {**all, name: value}))
 
 
-@pytest.mark.parametrize("name", ["model.W_dec", "model.b_enc", "optimiser.0.exp_avg", "optimiser.3.exp_avg_sq", "optimiser.1.step", "run.idle", "run.fired"])
+@pytest.mark.parametrize(
+    "name", ["model.W_dec", "model.b_enc", "optimiser.0.exp_avg", "optimiser.3.exp_avg_sq", "optimiser.1.step", "run.idle", "run.fired"]
+)
 def test_a_tensor_of_another_shape_is_refused(name, halfway):
     tensors = safetensors.torch.load(halfway)
     assert name in tensors
@@ -705,9 +705,7 @@ class Keeps(Given):
         return self.state
 
 
-@pytest.mark.parametrize(
-    "value", [object(), {1, 2}, 1j, b"bytes", [torch.zeros(1)], {"a": torch.zeros(1)}, pathlib.Path("x"), data.planted]
-)
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1j, b"bytes", [torch.zeros(1)], {"a": torch.zeros(1)}, pathlib.Path("x"), data.planted])
 def test_a_state_of_data_that_json_can_not_hold_is_refused_before_anything_is_trained(value):
     message = refused(None, source=Keeps({"taken": 1, "odd": value}))
     assert message.startswith("data.state_dict() can't be kept: ") and type(value).__name__ in message.replace("Tensor", "list dict")

@@ -127,13 +127,25 @@ def test_claims_are_read_without_running_anything():
     assert written(SOURCE) == [Claim("rich-box", "It leaves a fifth", 0.1, 0.3, ".0%"), Claim("other", "Another", -1)]
 
 
-@pytest.mark.parametrize("call", ['claim("a", f"of {n}", 1, above=0)', 'claim(name, "A", 1, above=0)', 'claim("a", "A", 1, above=low)', 'claim("a", "A", 1)', "claim()"])
+@pytest.mark.parametrize(
+    "call", ['claim("a", f"of {n}", 1, above=0)', 'claim(name, "A", 1, above=0)', 'claim("a", "A", 1, above=low)', 'claim("a", "A", 1)', "claim()"]
+)
 def test_a_claim_that_can_not_be_read_so_is_refused(call):
     with pytest.raises(ValueError, match="a claim can't be read"):
         written(call)
 
 
-@pytest.mark.parametrize("old, new", [("a fifth", "two fifths"), ("above=0.1", "above=0.15"), ("below=0.3, ", ""), ('show=".0%"', 'show=".2f"'), ("  # measured", ""), ('words="Another"', 'words="One"')])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("a fifth", "two fifths"),
+        ("above=0.1", "above=0.15"),
+        ("below=0.3, ", ""),
+        ('show=".0%"', 'show=".2f"'),
+        ("  # measured", ""),
+        ('words="Another"', 'words="One"'),
+    ],
+)
 def test_what_a_claim_says_is_no_part_of_what_it_measures(old, new):
     assert key(SOURCE.replace(old, new)) == key(SOURCE) and old in SOURCE
 

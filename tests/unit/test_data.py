@@ -313,7 +313,7 @@ def test_train_takes_planted_batches():
 
 SMALL = {"d_in": 4, "features": 6, "active": 2}
 BAD = {
-    **{name: not_a_count for name in ("d_in", "features", "active")},
+    **dict.fromkeys(("d_in", "features", "active"), not_a_count),
     **{name: not_a_rate | st.floats(min_value=1, exclude_min=True) for name in ("decay", "correlation", "descent")},
     **{name: not_a_rate | st.sampled_from([0.0, 1e-31, 1e31]) for name in ("low", "high")},
     "noise": not_a_rate | st.just(1e31),

@@ -58,7 +58,9 @@ def test_it_is_saved_and_read_back(tmp_path):
     assert back.sparsity.sizes == (4, 3, 2) and torch.equal(back.encode(x), sae.encode(x))
 
 
-@pytest.mark.parametrize("sizes, words", [((), "sizes is ()"), ("12", "sizes is '12'"), ((2, 0), "sizes[1] is 0"), ((2, 1.5), "sizes[1] is 1.5"), (3, "sizes is 3")])
+@pytest.mark.parametrize(
+    "sizes, words", [((), "sizes is ()"), ("12", "sizes is '12'"), ((2, 0), "sizes[1] is 0"), ((2, 1.5), "sizes[1] is 1.5"), (3, "sizes is 3")]
+)
 def test_drawers_that_are_none_are_refused(sizes, words):
     assert words in refusal(lambda: Drawers(sizes))
 

@@ -19,7 +19,7 @@ from saelib.widgets.explorables.explorable import explorable_style
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 
-from made_cards import cards, cards_and_codes  # noqa: E402
+from made_cards import cards, cards_and_codes
 
 
 def example(**changes) -> Example:
@@ -69,9 +69,7 @@ def test_it_carries_every_card():
             own = torch.tensor(levels[at : at + count].astype(float))
             assert torch.equal(own > 0, text.activations > 0)  # however weakly it is on
             # Half a step, or a whole one for what is on so weakly that it would have been off.
-            assert (
-                (own / 255 * one.maximum - text.activations).abs() <= one.maximum / 255 * torch.where(own > 1, 0.501, 1)
-            ).all()
+            assert ((own / 255 * one.maximum - text.activations).abs() <= one.maximum / 255 * torch.where(own > 1, 0.501, 1)).all()
             at += count
     assert at == len(levels)
 
@@ -227,9 +225,7 @@ def test_it_refuses_what_it_can_not_show(change, words):
 
 def test_a_feature_may_be_off_everywhere_miss_its_label_or_have_none():
     missed = example(activations=torch.zeros(3), focus=0, quantile=MISSED)
-    never = card(
-        feature=7, density=0.0, maximum=0.0, histogram=torch.zeros(3), examples=[missed], label=None, f1=math.nan, effect=None
-    )
+    never = card(feature=7, density=0.0, maximum=0.0, histogram=torch.zeros(3), examples=[missed], label=None, f1=math.nan, effect=None)
     FeatureBrowser([card(examples=[example(), missed]), never])
 
 

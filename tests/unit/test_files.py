@@ -8,8 +8,8 @@ import torch
 from hostile import refusal, unhurried
 from hypothesis import example, given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 from saelib import files
+from safetensors.torch import save_file
 
 
 class Full(OSError):
@@ -55,19 +55,17 @@ def test_a_draft_stands_in_the_folder_of_its_place_for_a_move_to_another_disk_is
 @pytest.mark.parametrize("error", [Full(), ValueError(), KeyboardInterrupt(), PermissionError()])
 @pytest.mark.parametrize("written", [0, 1, 2])
 def test_writing_that_breaks_leaves_both_old_files_and_no_draft(pair, error, written):
-    with pytest.raises(type(error)):
-        with files.whole(*pair) as drafts:
-            for draft in drafts[:written]:
-                draft.write_text("new")
-            raise error
+    with pytest.raises(type(error)), files.whole(*pair) as drafts:
+        for draft in drafts[:written]:
+            draft.write_text("new")
+        raise error
     assert contents(pair[0].parent) == {"one": "old", "two": "old"}
 
 
 @pytest.mark.parametrize("written", [0, 1])
 def test_a_draft_that_nobody_wrote_moves_none(pair, written):
-    with pytest.raises(FileNotFoundError):
-        with files.whole(*pair) as drafts:
-            drafts[written].write_text("new")
+    with pytest.raises(FileNotFoundError), files.whole(*pair) as drafts:
+        drafts[written].write_text("new")
     assert contents(pair[0].parent) == {"one": "old", "two": "old"}
 
 
@@ -77,10 +75,9 @@ def test_a_disk_that_takes_nothing_more_leaves_both_old_files_and_no_draft(pair,
         raise Full
 
     monkeypatch.setattr(os, step, full)
-    with pytest.raises(Full):
-        with files.whole(*pair) as drafts:
-            for draft in drafts:
-                draft.write_text("new")
+    with pytest.raises(Full), files.whole(*pair) as drafts:
+        for draft in drafts:
+            draft.write_text("new")
     assert contents(pair[0].parent) == {"one": "old", "two": "old"}
 
 
@@ -100,10 +97,9 @@ def test_a_folder_in_the_second_place_leaves_the_first_as_it_was(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("old")
     two.mkdir()
-    with pytest.raises(OSError):
-        with files.whole(one, two) as drafts:
-            for draft in drafts:
-                draft.write_text("new")
+    with pytest.raises(OSError), files.whole(one, two) as drafts:
+        for draft in drafts:
+            draft.write_text("new")
     assert one.read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["one", "two"]
 

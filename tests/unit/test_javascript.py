@@ -22,18 +22,24 @@ def modules(tmp_path, monkeypatch):
 
 
 def test_a_module_comes_after_those_that_it_imports_from_any_folder_and_each_comes_once(modules):
-    assert modules(
-        shared="export const one = 1;\n",
-        room_part='import { one } from "../shared.js";\nexport const two = one + one;\n',
-        other_room='import { one } from "../shared.js";\nimport {\n  two,\n} from "../room/part.js";\nexport default one + two;\n',
-    ) == "const one = 1;\nconst two = one + one;\nexport default one + two;\n"
+    assert (
+        modules(
+            shared="export const one = 1;\n",
+            room_part='import { one } from "../shared.js";\nexport const two = one + one;\n',
+            other_room='import { one } from "../shared.js";\nimport {\n  two,\n} from "../room/part.js";\nexport default one + two;\n',
+        )
+        == "const one = 1;\nconst two = one + one;\nexport default one + two;\n"
+    )
 
 
 def test_two_modules_that_import_each_other_come_once_each(modules):
-    assert modules(
-        a='import { b } from "./b.js";\nexport function a() { return b; }\n',
-        b='import { a } from "./a.js";\nexport function b() { return a; }\n',
-    ) == "function a() { return b; }\nfunction b() { return a; }\n"
+    assert (
+        modules(
+            a='import { b } from "./b.js";\nexport function a() { return b; }\n',
+            b='import { a } from "./a.js";\nexport function b() { return a; }\n',
+        )
+        == "function a() { return b; }\nfunction b() { return a; }\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ N_TOKENS, CONTEXT, PART = 30, 24, "blocks.0"
 def gpt(n_tokens: int = N_TOKENS) -> GPT:
     """A model with large weights, so that what comes before a token matters."""
     model = GPT(n_tokens, 8, 2, 2, CONTEXT, seed=1).eval().requires_grad_(False)
-    for name, weight in model.named_parameters():
+    for weight in model.parameters():
         weight.mul_(12 if weight.ndim == 2 else 1)
     return model
 
@@ -378,12 +378,12 @@ def test_a_feature_that_is_not_there_and_a_gain_that_is_no_number_are_refused(fe
 def test_a_push_is_added_at_the_last_token_of_each_text_and_nowhere_else():
     stream, vectors = stream_of(BATCH), torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
     before, whole = stream.clone(), MODEL(BATCH)
-    for given in (vectors, vectors[0]):
+    for added in (vectors, vectors[0]):
         expected = stream.clone()
         for text in range(3):
-            expected[text, 11] += vectors[text if given is vectors else 0]
-        assert torch.equal(push(given)(stream), expected) and torch.equal(stream, before)
-        with changed(MODEL, PART, push(given)):
+            expected[text, 11] += vectors[text if added is vectors else 0]
+        assert torch.equal(push(added)(stream), expected) and torch.equal(stream, before)
+        with changed(MODEL, PART, push(added)):
             found = MODEL(BATCH)
         torch.testing.assert_close(found, rest(expected))
         torch.testing.assert_close(found[:, :-1], whole[:, :-1])
@@ -469,8 +469,8 @@ def test_a_label_comes_with_how_often_it_holds_and_its_interval():
     tokens, names = named(300)
     labels = torch.arange(300)[:, None] % 4 == 0
     intervals = torch.tensor([[0.25, 0.75]])
-    for given, interval in ((None, None), (intervals, (0.25, 0.75))):
-        (card,) = feature_cards(reader(1), torch.ones(300, 1), tokens, names, labels=Labels(["a"], labels, scored(1, label=[0]), given))
+    for bounds, interval in ((None, None), (intervals, (0.25, 0.75))):
+        (card,) = feature_cards(reader(1), torch.ones(300, 1), tokens, names, labels=Labels(["a"], labels, scored(1, label=[0]), bounds))
         assert card.holds == 75 and card.interval == interval
     (card,) = feature_cards(reader(1), torch.ones(300, 1), tokens, names)
     assert card.holds is None and card.interval is None
@@ -834,9 +834,7 @@ def test_parts_that_do_not_fit_together_are_refused(changes, words):
     assert not any(module._forward_hooks for module in MODEL.modules())
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None), ("examples", 0), ("examples", 2.5)]
-)
+@pytest.mark.parametrize(("name", "value"), [("snippets", 0), ("snippets", 1.5), ("reach", 0), ("reach", None), ("examples", 0), ("examples", 2.5)])
 def test_no_pieces_and_pieces_of_nothing_are_refused(name, value):
     examples, pieces = ({name: value}, {}) if name == "examples" else ({}, {name: value})
     ablation = Ablation(MODEL, PART, **({"snippets": 2, "reach": 12} | pieces))

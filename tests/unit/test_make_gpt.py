@@ -68,7 +68,9 @@ def contents(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("other", [{"steps": 16}, {"steps": 30}, {"lr": 0.01}, {"seed": 1}, {"batch": 3}, {"tokens": 270}, {"width": 32}, {"every": 4}])
+@pytest.mark.parametrize(
+    "other", [{"steps": 16}, {"steps": 30}, {"lr": 0.01}, {"seed": 1}, {"batch": 3}, {"tokens": 270}, {"width": 32}, {"every": 4}]
+)
 def test_a_folder_with_a_run_of_other_options_is_left_as_it_is(make, tmp_path, other, capsys):
     make(tmp_path)
     before = contents(tmp_path)
@@ -103,7 +105,10 @@ def test_options_that_do_not_fit_are_named_before_anything_is_written(make, tmp_
 
 
 def test_a_place_that_holds_something_else_is_left_as_it_is(make, tmp_path, capsys):
-    for name, words in {"gpt-8.safetensors": "where gpt-8.safetensors is and no last.safetensors", "tokenizer.json": "where tokenizer.json is another one"}.items():
+    for name, words in {
+        "gpt-8.safetensors": "where gpt-8.safetensors is and no last.safetensors",
+        "tokenizer.json": "where tokenizer.json is another one",
+    }.items():
         folder = tmp_path / name.split(".")[0]
         folder.mkdir()
         (folder / name).write_text("mine")

@@ -143,9 +143,7 @@ DEAD = {"nobody": None, "one": [3], "three": [0, 3, 7], "all": list(range(D_SAE)
 
 @every_choosing_brick
 @pytest.mark.parametrize("who", DEAD)
-@pytest.mark.parametrize(
-    ("dtype", "unit", "tolerance"), [(torch.float32, 1.0, 1e-5), (torch.float64, 1.0, 1e-12), (torch.float64, 7.5, 1e-12)]
-)
+@pytest.mark.parametrize(("dtype", "unit", "tolerance"), [(torch.float32, 1.0, 1e-5), (torch.float64, 1.0, 1e-12), (torch.float64, 7.5, 1e-12)])
 def test_the_loss_of_the_chosen_and_all_its_gradients_are_those_of_dense_matrices(name, who, dtype, unit, tolerance):
     dead = None if DEAD[who] is None else torch.isin(torch.arange(D_SAE), torch.tensor(DEAD[who]))
     for seed in range(3):

@@ -167,7 +167,7 @@ def test_white_space_around_texts_is_taken_off():
         (SINGLE, ["prompt"], "\ud800", r"question parts, prompt: got '\ud800'; expected a text"),
         (SINGLE, ["hint"], 7, "question parts, hint: got 7; expected a text"),
         (SINGLE, ["explanation"], None, "question parts, explanation: got None; expected a text"),
-        (SINGLE, ["promt"], "x", "question parts, promt: unknown field; expected one of id, prompt,"),
+        (SINGLE, ["promt"], "x", "question parts, promt: unknown field; expected one of id, prompt,"),  # codespell:ignore
         (SINGLE, ["options"], MISSING, "question parts, options: missing; expected a list of 2 to 10 options"),
         (SINGLE, ["options"], "ab", "question parts, options: got 'ab'; expected a list of 2 to 10 options"),
         (SINGLE, ["options", 1], "ab", "question parts, options[1]: got 'ab'; expected an option with"),
@@ -275,7 +275,7 @@ def test_each_kind_is_read_as_it_is_written(question):
         (MATCHING, ["pairs", 1, "left"], "Encoder ", "pairs[1].left: got 'Encoder ' a second time"),
         (MATCHING, ["pairs", 1, "right"], "writes", "pairs[1].right: got 'writes' a second time"),
         (MATCHING, ["pairs", 1, "right"], "x" * 101, "expected a text of 1 to 100 characters"),
-        (MATCHING, ["pairs", 1, "rigth"], "x", "pairs[1].rigth: unknown field; expected one of left, right"),
+        (MATCHING, ["pairs", 1, "rigth"], "x", "pairs[1].rigth: unknown field; expected one of left, right"),  # codespell:ignore
         (MATCHING, ["distractors", 0], "reads", "distractors[0]: got 'reads' a second time; expected distinct texts"),
         (MATCHING, ["distractors"], "knows", "distractors: got 'knows'; expected a list of 1 to 6 texts"),
         (MATCHING, ["wrong", 0, "left"], "Judge", "wrong[0].left: got 'Judge'; expected the left text of a pair"),
@@ -301,9 +301,7 @@ def test_a_multiple_question_needs_right_and_wrong_options(right):
     assert f"options: got {len(right)} right of 3; expected at least one right and at least one wrong option" in line
 
 
-@pytest.mark.parametrize(
-    "anchor", ["#a", "#the-two-friends", "autoencoders.html#the-two-friends", "../book/intro.html#a.b"]
-)
+@pytest.mark.parametrize("anchor", ["#a", "#the-two-friends", "autoencoders.html#the-two-friends", "../book/intro.html#a.b"])
 def test_an_anchor_is_a_passage_of_the_book(anchor):
     assert read_quiz([changed(SINGLE, "anchor", to=anchor)])
 
@@ -354,7 +352,7 @@ def test_a_problem_in_a_file_names_the_file(tmp_path):
     file = tmp_path / "broken.quiz.yml"
     file.write_text("chapter: a\ntitel: b\nquestions: []\n")
     assert problems(file) == [
-        f"{file}, titel: unknown field; expected one of chapter, title, questions",
+        f"{file}, titel: unknown field; expected one of chapter, title, questions",  # codespell:ignore
         f"{file}, questions: got []; expected a list of 1 to 200 questions",
     ]
 

@@ -47,9 +47,7 @@ def test_an_id_stands_once_in_a_book(book):
     write(book, "c", single("a-two"), single("c-one"))
     with pytest.raises(ValueError) as error:
         read_book(book)
-    assert str(error.value) == (
-        f"{book / 'c.quiz.yml'}, question a-two, id: it stands in {book / 'a.quiz.yml'} too; expected it once in the book"
-    )
+    assert str(error.value) == (f"{book / 'c.quiz.yml'}, question a-two, id: it stands in {book / 'a.quiz.yml'} too; expected it once in the book")
 
 
 def test_all_that_is_wrong_in_a_book_is_told_at_once(book):

@@ -1,11 +1,13 @@
 """`make` says at once what it needs of Python, and not after a minute of installing."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 # A Python that says it is another one.
@@ -52,3 +54,11 @@ def test_every_pinned_package_goes_with_the_pythons_that_are_let_through():
         if pinned and (wanted := metadata(name)["Requires-Python"]):
             for python in ("3.11.5", "3.12.0", "3.13.0", "3.14.0", "3.14.2"):
                 assert SpecifierSet(wanted).contains(python), f"{name} refuses Python {python}"
+
+
+def test_before_a_commit_all_checks_are_made_and_nothing_else():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    checks = re.search(r"^CHECKS := (.+)$", makefile, re.MULTILINE)[1].split()
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [hook["entry"] for hook in local["hooks"]] == [f"make {check}" for check in checks] and local["repo"] == "local"
+    assert all(f"\n{check}:\n" in makefile for check in checks)

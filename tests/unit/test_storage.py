@@ -13,10 +13,10 @@ import torch
 from hostile import refusal, unhurried
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save, save_file
 from saelib import KL, L1, Autoencoder, BatchTopK, Drawers, Gated, JumpReLU, Matryoshka, SparseAutoencoder, TopK, files, load, storage, train
 from saelib.models import Model
 from saelib.sparsity import Sparsity
+from safetensors.torch import load_file, save, save_file
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 BRICKS = {
@@ -337,7 +337,9 @@ def test_an_older_file_with_topk_as_its_function_keeps_k_activations(name, archi
     assert (codes != 0).any() and torch.allclose(model.encode(X), codes, atol=1e-5) and torch.allclose(model(X), x_hat, atol=1e-5)
 
 
-@pytest.mark.parametrize("said", [{"activation_fn_str": "relu", "activation_fn_kwargs": {}}, {"activation_fn": "relu", "normalize_activations": False}])
+@pytest.mark.parametrize(
+    "said", [{"activation_fn_str": "relu", "activation_fn_kwargs": {}}, {"activation_fn": "relu", "normalize_activations": False}]
+)
 def test_an_older_file_with_relu_as_its_function_is_a_standard_one(said):
     model = loading(older(theirs("standard"), **said))
     assert repr(model.sparsity) == "L1(coefficient=0.0)"
@@ -367,7 +369,10 @@ def test_an_older_file_with_factors_of_1_loads_as_without_them_and_others_are_fo
         ({"activation_fn": "relu", "activation_fn_str": "topk"}, "activation_fn_str is 'topk'; saelib reads only"),
         ({"activation_fn": "topk"}, "'k' is missing"),
         ({"activation_fn": "topk", "activation_fn_kwargs": {"k": 0}}, "k is 0; expected"),
-        ({"activation_fn": "topk", "activation_fn_kwargs": {"k": 2, "largest": False}}, "activation_fn_kwargs is {'k': 2, 'largest': False}; expected k"),
+        (
+            {"activation_fn": "topk", "activation_fn_kwargs": {"k": 2, "largest": False}},
+            "activation_fn_kwargs is {'k': 2, 'largest': False}; expected k",
+        ),
         ({"activation_fn": "topk", "activation_fn_kwargs": {"k": 2}, "k": 3}, "expected the same k twice"),
         ({"activation_fn": "topk", "architecture": "gated", "activation_fn_kwargs": {"k": 2}}, "architecture is 'gated' with"),
         ({"activation_fn": "relu", "activation_fn_kwargs": {"k": 2}}, "activation_fn_kwargs is {'k': 2}; expected none"),

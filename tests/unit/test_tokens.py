@@ -64,7 +64,14 @@ def test_nothing_is_measured_on_parts_that_some_machines_lack(tmp_path):
 
 def test_tests_and_other_peoples_packages_are_left_out_at_any_depth(tmp_path):
     left_out = {f"{place}{part}/a.py": "x = 1\n" for part in LEFT_OUT for place in ("", "json/", "a/b/")}
-    others = {"_sysconfigdata__linux.py": "x = 1\n", "config-3.11-linux/a.py": "x = 1\n", "sitecustomize.py": "x = 1\n", "notes.txt": "x", "empty.py": "", "latin.py": b"# caf\xe9\n"}
+    others = {
+        "_sysconfigdata__linux.py": "x = 1\n",
+        "config-3.11-linux/a.py": "x = 1\n",
+        "sitecustomize.py": "x = 1\n",
+        "notes.txt": "x",
+        "empty.py": "",
+        "latin.py": b"# caf\xe9\n",
+    }
     kept = {"test.py": "x = 1\n", "tests.py": "x = 1\n", "latest/a.py": "x = 1\n"}
     found = python_files(folder_of(tmp_path, left_out | others | kept))
     assert {file.name for file in found} == set(kept)

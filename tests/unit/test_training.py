@@ -186,7 +186,13 @@ def test_weights_that_are_lengths_learn_in_units_and_the_others_plainly():
     train(sae, 64 * noise(), **{**SETTINGS, **LEVEL, "steps": 1, "lr": 1e-3, "clip": None})
     moved = {name: (value - before[name]).abs() for name, value in sae.state_dict().items()}
     assert 30 < sae.unit < 300
-    for name, step in {"W_enc": 1e-3, "sparsity.r_mag": 1e-3, "b_enc": 1e-3 * sae.unit, "sparsity.b_mag": 1e-3 * sae.unit, "b_dec": 1e-3 * sae.unit}.items():
+    for name, step in {
+        "W_enc": 1e-3,
+        "sparsity.r_mag": 1e-3,
+        "b_enc": 1e-3 * sae.unit,
+        "sparsity.b_mag": 1e-3 * sae.unit,
+        "b_dec": 1e-3 * sae.unit,
+    }.items():
         assert moved[name].max().item() == pytest.approx(step, rel=0.02), name
 
 

@@ -2,21 +2,25 @@
 // notes at the page's end, and one of them is shown beside the words.
 (() => {
   "use strict";
-  const notes = document.querySelector(".claim-notes");
+  const notes = /** @type {HTMLElement|null} */ (document.querySelector(".claim-notes"));
   if (!notes) return;
+  const runs = notes.dataset.page; // the page of all runs
   document.querySelector(".claim-bubble")?.remove(); // of a page that was saved from a browser
   const bubble = document.body.appendChild(Object.assign(document.createElement("div"), { className: "claim-bubble", hidden: true }));
   const words = bubble.appendChild(document.createElement("span"));
   const all = bubble.appendChild(Object.assign(document.createElement("a"), { textContent: "All runs" }));
-  let shown = null, leaving;
+  /** @type {HTMLAnchorElement|null} */
+  let shown = null;
+  let leaving = 0;
 
+  /** @param {HTMLAnchorElement} mark */
   function show(mark) {
     const note = document.getElementById(`claim-${mark.dataset.claim}`);
     if (!note) return;
     clearTimeout(leaving);
     shown = mark;
     words.textContent = `${note.textContent} `;
-    all.href = `${notes.dataset.page}#${mark.dataset.claim}`;
+    all.href = `${runs}#${mark.dataset.claim}`;
     bubble.hidden = false;
     // Below the words, or above them where there is no room, and never beyond the window's edge.
     const place = mark.getBoundingClientRect(), size = bubble.getBoundingClientRect();
@@ -30,22 +34,30 @@
     bubble.hidden = true;
   }
   // In time to move on to the bubble.
-  const leave = () => (leaving = setTimeout(hide, 250));
+  const leave = () => (leaving = window.setTimeout(hide, 250));
 
-  const markAt = (event) => event.target.closest?.(".claim-mark");
+  /** @param {Event} event @returns {HTMLAnchorElement|null|undefined} */
+  const markAt = (event) => /** @type {Element} */ (event.target).closest?.(".claim-mark");
+  /** @param {Event} event */
+  const inBubble = (event) => bubble.contains(/** @type {Node} */ (event.target));
   document.addEventListener("pointerover", (event) => {
     if (event.pointerType === "touch") return;
-    if (markAt(event)) show(markAt(event));
-    else if (bubble.contains(event.target)) clearTimeout(leaving);
+    const mark = markAt(event);
+    if (mark) show(mark);
+    else if (inBubble(event)) clearTimeout(leaving);
     else if (shown && !shown.matches(":focus")) leave();
   });
-  document.addEventListener("focusin", (event) => (markAt(event) ? show(markAt(event)) : bubble.contains(event.target) || hide()));
+  document.addEventListener("focusin", (event) => {
+    const mark = markAt(event);
+    if (mark) show(mark);
+    else if (!inBubble(event)) hide();
+  });
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   // A finger has no way to point without pressing: the first touch shows the note, which leads on to the page of all runs.
   let finger = false;
   document.addEventListener("pointerdown", (event) => {
     finger = event.pointerType === "touch";
-    if (finger && !markAt(event) && !bubble.contains(event.target)) hide();
+    if (finger && !markAt(event) && !inBubble(event)) hide();
   }, true);
   document.addEventListener("click", (event) => {
     const mark = markAt(event);
@@ -56,13 +68,13 @@
 
   // A question's words come without an address: only this page knows where the page of all runs is. Those of an answer to choose
   // get none: pressed, they choose it.
-  const lead = (root) => {
-    for (const mark of root.querySelectorAll(".claim-mark:not([href], label *)")) {
-      mark.href = `${notes.dataset.page}#${mark.dataset.claim}`;
+  const lead = () => {
+    for (const mark of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".claim-mark:not([href], label *)"))) {
+      mark.href = `${runs}#${mark.dataset.claim}`;
       mark.setAttribute("aria-describedby", `claim-${mark.dataset.claim}`);
     }
   };
-  lead(document);
-  new MutationObserver((changes) => changes.some((change) => change.addedNodes.length) && lead(document))
+  lead();
+  new MutationObserver((changes) => changes.some((change) => change.addedNodes.length) && lead())
     .observe(document.querySelector("main") ?? document.body, { childList: true, subtree: true });
 })();

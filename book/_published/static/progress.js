@@ -2,15 +2,18 @@
 // progress-index.js lists the ids by page, and says under which names the answers are kept.
 (() => {
   "use strict";
-  const root = new URL("..", document.currentScript.src).href;
-  const questions = window.saelibQuestions ?? {};
+  const root = new URL("..", /** @type {HTMLScriptElement} */ (document.currentScript).src).href;
+  /** @type {Record<string, string[]>} */
+  const questions = /** @type {any} */ (window).saelibQuestions ?? {};
+  /** @param {string} id */
   const keptAs = (id) => document.documentElement.dataset.answers + id;
+  /** @param {Partial<HTMLSpanElement>} props */
   const make = (props) => Object.assign(document.createElement("span"), props);
 
-  // true, false, or undefined where nothing legible is kept.
+  /** true, false, or undefined where nothing legible is kept. @param {string} id */
   function isRight(id) {
     try {
-      const { answer, right } = JSON.parse(localStorage.getItem(keptAs(id)));
+      const { answer, right } = JSON.parse(localStorage.getItem(keptAs(id)) ?? "null");
       return answer == null ? undefined : right === true;
     } catch {
       return undefined;
@@ -31,7 +34,7 @@
   // A page that was saved from a browser has its badges already.
   for (const made of document.querySelectorAll(".progress-badge, .progress-words")) made.remove();
 
-  const badges = [...document.querySelectorAll(".bd-sidebar-primary .bd-links a")].flatMap((link, index) => {
+  const badges = [.../** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".bd-sidebar-primary .bd-links a"))].flatMap((link, index) => {
     // Some hosts take the ending off the addresses of their pages, and with it off those of links within the page.
     const page = link.href.split(/[?#]/)[0].replace(/(\.html|\/)$/, "");
     const ids = page.startsWith(root) && questions[page.slice(root.length)];
@@ -50,7 +53,7 @@
       const right = found.filter(Boolean).length;
       badge.hidden = !found.length;
       badge.textContent = right === ids.length ? "✓" : `${right}/${ids.length}`;
-      badge.style.setProperty("--share", right / ids.length);
+      badge.style.setProperty("--share", String(right / ids.length));
       words.textContent = `Questions: ${found.length} of ${ids.length} answered, ${right} right`;
       if (found.length) link.setAttribute("aria-describedby", words.id);
       else link.removeAttribute("aria-describedby");

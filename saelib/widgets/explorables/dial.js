@@ -4,7 +4,10 @@ import { article, brick, chooser, el, errorPercent, explorable, floats, hashStat
 /** @typedef {{feature: number, place: number, strength: number}} Use a brick that a picture uses */
 /** @typedef {{features: number[], offset: Float32Array, bricks: Float32Array[], uses: Use[][]}} Box `uses`: a list for each picture */
 
-/** @param {{get: (name: string) => any}} model */
+/**
+ * @param {{get: (name: string) => any}} model
+ * @returns {{labels: number[], ks: number[], mean: Float32Array, pictures: Float32Array[], boxes: Box[]}}
+ */
 function read(model) {
   const numbers = floats(model.get("numbers"));
   const bytes = model.get("bricks");
@@ -52,11 +55,12 @@ export default {
     const pile = el("div", { className: "sae-pile" });
     const title = el("p", { className: "sae-label" });
 
-    const last = Math.max(ks.at(-1), frontier.at(-1)[0]);
+    const [end, nonsenseEnd] = [frontier, nonsense].map((points) => points[points.length - 1]);
+    const last = Math.max(ks[ks.length - 1], end[0]);
     const ticks = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].filter((k) => k <= last);
     const graph = chart({
       name: `Error against the number of bricks allowed. On digits it falls from ${percent(frontier[0][1])} at ${frontier[0][0]} to `
-        + `${percent(frontier.at(-1)[1])} at ${frontier.at(-1)[0]}; on scrambled pictures from ${percent(nonsense[0][1])} to ${percent(nonsense.at(-1)[1])}.`,
+        + `${percent(end[1])} at ${end[0]}; on scrambled pictures from ${percent(nonsense[0][1])} to ${percent(nonsenseEnd[1])}.`,
       x: { label: "bricks allowed, k", low: 1, high: Math.max(2, last), log: true, ticks: ticks.map((k) => [k, String(k)]) },
       y: { label: "Error over all pictures kept aside", low: 0, high: 1, ticks: [[0, "0%"], [0.5, "50%"], [1, "100%"]] },
     });

@@ -240,9 +240,10 @@ export default {
     /** @param {Card} card */
     function pushed(card) {
       const full = Math.max(1e-9, ...[...card.promoted, ...card.suppressed].map(([, change]) => Math.abs(change)));
-      return [["Makes likelier next", card.promoted], ["Makes less likely next", card.suppressed]].map(([title, pairs]) => el("div", {},
+      const sides = /** @type {[string, [number, number][]][]} */ ([["Makes likelier next", card.promoted], ["Makes less likely next", card.suppressed]]);
+      return sides.map(([title, pairs]) => el("div", {},
         el("p", { className: "sae-label" }, title),
-        ...fold(el("ul", { className: "sae-pushes" }), /** @type {[number, number][]} */ (pairs).map(([token, change]) => {
+        ...fold(el("ul", { className: "sae-pushes" }), pairs.map(([token, change]) => {
           const bar = el("span", { className: change < 0 ? "sae-push sae-taken" : "sae-push" });
           bar.style.setProperty("--share", String(Math.abs(change) / full));
           return el("li", {}, code(token), bar, el("span", { className: "sae-number" }, signed(change)));
@@ -320,12 +321,12 @@ export default {
         panel?.remove();
         const there = onAt(example.begin + i);
         const token = code(example.tokens[i]);
-        panel = el("div", { className: "sae-there", role: "group", tabIndex: -1, "aria-label": `Bricks that are on at ${spoken(tokens[example.tokens[i]])}`,
+        panel = /** @type {HTMLElement} */ (el("div", { className: "sae-there", role: "group", tabIndex: -1, "aria-label": `Bricks that are on at ${spoken(tokens[example.tokens[i]])}`,
           onkeydown: (/** @type {KeyboardEvent} */ event) => {
             if (event.key !== "Escape") return;
             panel?.remove();
             box.focus();
-          } });
+          } }));
         if (there) {
           panel.append(el("p", {}, `${counted(there.count, "brick")} ${there.count === 1 ? "is" : "are"} on at `, token,
             there.count > there.on.length ? `. Strongest, each beside its own strongest:` : ", each beside its own strongest:"),

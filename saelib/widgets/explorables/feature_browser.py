@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -71,9 +70,7 @@ class FeatureBrowser(Explorable):
             _check(f"cards[{i}]", card)
             if card.feature in places:
                 first = places[card.feature]
-                raise ValueError(
-                    f"cards[{i}].feature is {card.feature}, as cards[{first}].feature is; expected one card a feature"
-                )
+                raise ValueError(f"cards[{i}].feature is {card.feature}, as cards[{first}].feature is; expected one card a feature")
             places[card.feature] = i
         for name, value in {"title": title, "prediction": prediction, "caption": caption}.items():
             _words(name, value)
@@ -225,8 +222,7 @@ def _check(name: str, card: object) -> None:
     maximum = checks.number(f"{name}.maximum", card.maximum, least=0)
     histogram = card.histogram
     if not isinstance(histogram, torch.Tensor) or histogram.ndim != 1 or not len(histogram):
-        shape = isinstance(histogram, torch.Tensor) and tuple(histogram.shape)
-        got = f"of shape {shape}" if shape is not False else f"of type {type(histogram).__name__}"
+        got = f"of shape {tuple(histogram.shape)}" if isinstance(histogram, torch.Tensor) else f"of type {type(histogram).__name__}"
         raise ValueError(f"{name}.histogram is {got}; expected a tensor (bins,) of counts")
     for i, count in enumerate(histogram.tolist()):
         if not count >= 0 or count != count // 1:
@@ -238,9 +234,7 @@ def _check(name: str, card: object) -> None:
             raise ValueError(f"{name}.effect is of type {type(card.effect).__name__}; expected an Effect or None")
         checks.number(f"{name}.effect.loss_on", card.effect.loss_on)
         checks.number(f"{name}.effect.loss_elsewhere", card.effect.loss_elsewhere)
-        _pairs(
-            f"{name}.effect.changed", card.effect.changed, 3, "a token and its probability before and after", least=0, most=1
-        )
+        _pairs(f"{name}.effect.changed", card.effect.changed, 3, "a token and its probability before and after", least=0, most=1)
     if not isinstance(card.examples, Sequence):
         raise ValueError(f"{name}.examples is of type {type(card.examples).__name__}; expected a sequence of Examples")
     for i, example in enumerate(card.examples):
@@ -284,7 +278,7 @@ def _token(name: str, value: object) -> None:
         raise ValueError(f"{name} is {value!r}; expected a token, a text of at least one letter")
 
 
-def _pairs(name: str, value: object, length: int, expected: str, **bounds: Real) -> None:
+def _pairs(name: str, value: object, length: int, expected: str, **bounds: float) -> None:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise ValueError(f"{name} is {value!r}; expected a list, each of its items {expected}")
     for i, item in enumerate(value):

@@ -3,6 +3,7 @@ bar."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import traitlets
@@ -123,7 +124,7 @@ def _encoder(sae: SparseAutoencoder) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def _chosen(codes: Tensor, features: Sequence[int] | None, first: int | None) -> tuple[list[int], int]:
     """The features that can be chosen, and which of them is shown at first, by its place among them."""
     on = (codes > 0).sum(dim=0)
-    bounds = {"least": 0, "most": len(on) - 1, "why": f"for there are d_sae = {len(on)} features"}
+    bounds: dict[str, Any] = {"least": 0, "most": len(on) - 1, "why": f"for there are d_sae = {len(on)} features"}
     if first is not None:
         first = checks.count("first", first, **bounds)
     if features is None:

@@ -4,7 +4,7 @@ import { floats, squaredError } from "../common.js";
 
 /** @typedef {[number, number]} Pair */
 
-/** Two numbers after a turn of the plane to the left. @param {ArrayLike<number>} pair @param {number} degrees @returns {Pair} */
+/** Two numbers after a turn of the plane to the left. @param {Iterable<number>} pair @param {number} degrees @returns {Pair} */
 export function turned([first, second], degrees) {
   const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
   return [cos * first - sin * second, sin * first + cos * second];

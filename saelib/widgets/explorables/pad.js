@@ -12,6 +12,7 @@ const BRUSH = 2.1; // its radius in the bitmap: as thick as the strokes of the d
  * @returns {{node: HTMLCanvasElement, show: (pixels: ArrayLike<number>) => void}} `show` puts a picture on the pad
  */
 export function pad({ label, onInput }) {
+  /** @type {HTMLCanvasElement} */
   const canvas = el("canvas", {
     className: "sae-pad", tabIndex: 0, role: "application", "aria-roledescription": "drawing pad",
     "aria-label": `${label}, ${COARSE} by ${COARSE} pixels. Draw with the pointer, or move with the arrow keys and press space to ink or clear a pixel.`,
@@ -67,7 +68,9 @@ export function pad({ label, onInput }) {
   for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { last = null; });
   for (const turn of ["focus", "blur"]) canvas.addEventListener(turn, draw);
   canvas.addEventListener("keydown", (event) => {
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    /** @type {Record<string, number[]>} */
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const [dx, dy] = moves[event.key] ?? [0, 0];
     if (event.key !== " " && dx === 0 && dy === 0) return;
     event.preventDefault();
     // In a notebook the arrow keys and the space bar also move between cells.

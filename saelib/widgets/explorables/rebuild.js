@@ -174,7 +174,7 @@ export default {
         });
         tile.set(Math.abs(strengths[use]));
         // Strengths here are a few tenths: two places say more than one.
-        tile.node.querySelector(".sae-strength").textContent = `× ${Math.abs(strengths[use]).toFixed(2)}`;
+        /** @type {Element} */ (tile.node.querySelector(".sae-strength")).textContent = `× ${Math.abs(strengths[use]).toFixed(2)}`;
         return tile.node;
       }));
       title.textContent = `The patch in row ${Math.floor(state.patch / columns) + 1}, column ${(state.patch % columns) + 1}, less its mean, and its bricks:`;

@@ -11,7 +11,6 @@ from ...models import SparseAutoencoder
 from ..base import javascript
 from .explorable import Explorable, explorable_style, floats, picture_rows, plain_codes
 
-
 PREDICTION = (
     "One brick of this digit is switched off. What will another one take away, or do when it is turned up to three times "
     "its strength? Guess from its picture, then try."
@@ -99,7 +98,7 @@ def _sorted(kept: torch.Tensor, codes: torch.Tensor, label: torch.Tensor, names:
     by_kind = torch.zeros(int(label.max()) + 1, codes.shape[1]).index_add_(0, label, codes.clamp_min(0))
     strongest, kind = (by_kind / torch.bincount(label)[:, None].clamp_min(1)).max(dim=0)
 
-    def key(place: int):
+    def key(place: int) -> tuple[bool, str, bool, int, float]:
         feature = int(kept[place])
         return names.get(feature) is None, names.get(feature, ""), strongest[feature].item() == 0, int(kind[feature]), -strongest[feature].item()
 

@@ -5,7 +5,7 @@
     kinds/                     the kinds of questions; kind.py and kind.js say what is expected of one
     questions                  what is read and checked of a quiz's file: fields, formulas, pictures; markup.js shows it
     table_of_contents          which book a file belongs to
-"""
+"""  # fmt: skip
 
 from .quiz import Quiz
 from .review import Review

@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 # A problem is the way to the field, outermost first, and what is wrong there.
 Problem = tuple[tuple[str | int, ...], str]
@@ -11,7 +11,7 @@ Problem = tuple[tuple[str | int, ...], str]
 _LARGEST = 1e15
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 

@@ -166,7 +166,7 @@ def choose(questions: list[Any], only: Iterable[str] | None = None, values: Mapp
     return [kinds[name].with_value(known[name], values[name]) if name in predicted else known[name] for name in names]
 
 
-_QUIZ = {
+_QUIZ: dict[str, Any] = {
     "type": "object",
     "description": "a quiz with its chapter and its questions",
     "required": ["chapter", "questions"],
@@ -179,7 +179,7 @@ _QUIZ = {
 }
 
 
-def _question_problems(question: object, folder: Path) -> Iterator[Problem]:
+def _question_problems(question: Any, folder: Path) -> Iterator[Problem]:
     kind = KINDS.get(question["kind"]) if _kind_known(question) else None
     schema = {
         "type": "object",

@@ -157,7 +157,7 @@ export default {
     function showQuestions() {
       const shown = arrange(questions, order).filter((question) => !onlyOpen || !isRight(question));
       place.replaceChildren(...shown.map((question, index) => {
-        const view = viewOf.get(question.id);
+        const view = /** @type {(typeof asked.views)[number]} */ (viewOf.get(question.id));
         view.renumber(index + 1);
         return view.node;
       }));

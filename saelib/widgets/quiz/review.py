@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -89,9 +89,7 @@ class Review(Asked):
     predictions = traitlets.Dict().tag(sync=True)
     scores = traitlets.Dict(read_only=True).tag(sync=True)
 
-    def __init__(
-        self, folder: str | PathLike[str] = ".", order: Iterable[str] | None = None, *, elsewhere: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, folder: str | PathLike[str] = ".", order: Iterable[str] | None = None, *, elsewhere: Iterable[str] = ()) -> None:
         book, chapters = read_chapters(folder, order)
         elsewhere = set(elsewhere)
         if unknown := elsewhere - {chapter["name"] for chapter in chapters}:

@@ -32,6 +32,13 @@ class _Choice(Kind):
             misconception=text_of(80),
         ))
     }  # fmt: skip
+    _expected: str
+
+    def _may_be_right(self, right: int, options: int) -> bool:
+        raise NotImplementedError
+
+    def _chosen(self, answer: object) -> list[Any]:
+        raise NotImplementedError
 
     def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
         options = question.get("options")

@@ -44,7 +44,7 @@ class Number(Kind):
 
     def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
         # Every value with the way to it and its tolerance: the right one first.
-        bands = [(("answer",), question.get("answer"), question.get("tolerance"))]
+        bands: list[tuple[tuple[str | int, ...], Any, Any]] = [(("answer",), question.get("answer"), question.get("tolerance"))]
         for index, wrong in entries(question, "wrong"):
             bands.append((("wrong", index, "value"), wrong.get("value"), wrong.get("tolerance", 0)))
         known = [band for band in bands if is_number(band[1]) and is_number(band[2])]

@@ -101,12 +101,7 @@ def _end(tokens: list[Token], at: int, pieces: list[str], barred: list[str]) -> 
 def _places(tokens: list[Token], phrases: Iterable[str], barred: Iterable[str] = ()) -> list[tuple[int, int]]:
     """Where any of the phrases begins and ends."""
     single = [pieces[0] for pieces in map(_pieces, barred) if len(pieces) == 1]
-    return [
-        (start, end)
-        for pieces in map(_pieces, phrases)
-        for start in range(len(tokens))
-        if (end := _end(tokens, start, pieces, single)) >= 0
-    ]
+    return [(start, end) for pieces in map(_pieces, phrases) for start in range(len(tokens)) if (end := _end(tokens, start, pieces, single)) >= 0]
 
 
 def says(written: str, phrase: str) -> bool:

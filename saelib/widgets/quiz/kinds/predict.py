@@ -52,7 +52,7 @@ class Predict(Kind):
     }
 
     def problems(self, question: dict[str, Any]) -> Iterator[Problem]:
-        numbers = [question.get(name) for name in ("min", "max", "step", "tolerance")]
+        numbers: list[Any] = [question.get(name) for name in ("min", "max", "step", "tolerance")]
         if not all(map(is_number, numbers)):
             return
         low, high, step, tolerance = numbers
@@ -85,9 +85,7 @@ class Predict(Kind):
         except (TypeError, ValueError, OverflowError, RuntimeError):
             number = None
         if not is_number(number) or not question["min"] <= number <= question["max"]:
-            raise ValueError(
-                f"values[{question['id']!r}]: got {show(value)}; expected a number from {question['min']} to {question['max']}"
-            )
+            raise ValueError(f"values[{question['id']!r}]: got {show(value)}; expected a number from {question['min']} to {question['max']}")
         return {**question, "value": number}
 
 
