@@ -29,9 +29,7 @@ from .interpret import Card
 COLOURS = {"input": "#0072b2", "code": "#cc79a7", "reconstruction": "#009e73", "error": "#d55e00"}
 #: The diverging colour map of signed pictures: negative and positive weights, with a transparent zero. (The explorables draw
 #: signed pictures in the same two colours.)
-SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list(
-    "signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")]
-)
+SIGNED = matplotlib.colors.LinearSegmentedColormap.from_list("signed", [(0, "#56b4e9"), (0.5, "#56b4e900"), (0.5, "#e69f0000"), (1, "#e69f00")])
 # Stands for "the colour of the text around the figure", which an SVG can only name once it stands in a page.
 _TEXT = "#010203"
 _INK = "ink"

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from . import checks
 
-
 RULES: dict[str, type["Sparsity"]] = {}  # by name, all rules of this file: those that load() knows
 
 

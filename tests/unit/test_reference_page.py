@@ -81,7 +81,7 @@ def test_the_shapes_in_the_tables_of_terms_are_ours():
     assert len(given) == 4 and given == {name: tuple(terms.resolved(name, "saelib", SAE).shape) for name in given}
 
 
-@pytest.mark.parametrize("name", ["saelib.trian", "saelib.train(rate=)", "sae.W_code", "saelib.nothing.at_all", "train.lr"])
+@pytest.mark.parametrize("name", ["saelib.trains", "saelib.train(rate=)", "sae.W_code", "saelib.nothing.at_all", "train.lr"])
 def test_a_name_that_is_not_there_is_noticed(name):
     with pytest.raises((AttributeError, ImportError, KeyError)):
         terms.resolved(name, "saelib", SAE)

@@ -85,9 +85,7 @@ class FeatureBrowser(Explorable):
         super().__init__(**words, start=start, told=told, table=table, texts=texts, there=on)
 
 
-def _pack(
-    cards: Sequence[FeatureCard], places: dict[int, int], similar: Similar | None, there: StrongestAt | None
-) -> tuple[bytes, bytes, bytes]:
+def _pack(cards: Sequence[FeatureCard], places: dict[int, int], similar: Similar | None, there: StrongestAt | None) -> tuple[bytes, bytes, bytes]:
     """The three parts of what travels; places, the index of each feature's card."""
     tokens: dict[str, int] = {}
     quantiles: dict[str, int] = {}

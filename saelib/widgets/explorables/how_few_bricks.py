@@ -31,9 +31,7 @@ class HowFewBricks(Explorable):
     # The mean and the pictures; then for each of saes b_dec, W_dec, and the pictures' codes.
     numbers = traitlets.Bytes().tag(sync=True)
 
-    def __init__(
-        self, saes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int, first: int = 0
-    ):
+    def __init__(self, saes: Sequence[SparseAutoencoder], pictures: Pictures, *, mean: Tensor, k: int, start: int, first: int = 0):
         if not saes:
             raise ValueError("saes is empty; expected at least one SparseAutoencoder")
         x = picture_rows(pictures, saes[0].d_in)
