@@ -29,6 +29,17 @@ class Visit(NamedTuple):
     notes: list[str]  # that stand where a widget should
     room: tuple[int, int]  # widths: of what is there, and of the window
     barriers: list[tuple[str, list[str]]]  # what axe finds serious, and where
+    overlaps: list[str]  # controls that lie on each other
+
+
+# Two rooms in one page may give a class of one name to different things.
+OVERLAPS = """[...document.querySelectorAll(".sae-controls, .sae-controls > *, .sae-field")].flatMap((row) => {
+    const parts = [...row.children].filter((part) => part.offsetWidth > 1 && part.offsetHeight > 1 && !part.matches(".sae-unseen"));
+    const boxes = parts.map((part) => part.getBoundingClientRect());
+    return boxes.flatMap((one, i) => boxes.slice(i + 1).flatMap((other, j) => (
+        Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1 && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 1
+            ? [`${parts[i].outerHTML.slice(0, 80)} | ${parts[i + 1 + j].outerHTML.slice(0, 80)}`] : [])));
+})"""
 
 
 visits: dict[tuple[str, str], Visit | None] = {}
@@ -66,6 +77,7 @@ def visit(request, page, server, site, name) -> Visit:
             notes=tab.locator(".widget-host-unsupported, .widget-host-error").all_inner_texts(),
             room=tab.evaluate("[document.documentElement.scrollWidth, innerWidth]"),
             barriers=found,
+            overlaps=tab.evaluate(OVERLAPS),
         )
     assert visits[name, way], f"{name} does not settle"
     return visits[name, way]
@@ -98,6 +110,10 @@ def test_no_page_scrolls_sideways(visit):
 @pytest.mark.parametrize("visit", [way for way in VISITS if way != "file"], indirect=True)
 def test_nothing_stands_in_anybodys_way(visit):
     assert visit.barriers == []
+
+
+def test_no_control_lies_on_another(visit):
+    assert visit.overlaps == []
 
 
 def test_a_page_says_its_title_and_its_language(path):

@@ -44,7 +44,7 @@ export function chart({ name, x, y }) {
     draw("path", { d: `M${left} ${top}V${top + high}H${left + wide}`, class: "sae-axis" }),
     draw("text", { x: left + wide / 2, y: top + high + 33, "text-anchor": "middle" }, x.label),
     ground);
-  const field = el("div", { className: "sae-field" }, node);
+  const field = el("div", { className: "sae-layered" }, node);
   return {
     node: el("div", {}, el("p", { className: "sae-label" }, y.label), field),
     name: (words) => node.setAttribute("aria-label", words),
