@@ -1,7 +1,7 @@
 """The explorables: each a `.py` and a `.js` side by side, with a `.css` where it needs one, in one frame (explorable.py).
 
 Modules that only some of them use: chart.js (axes, lines and points), pad.js (a pad to draw on), network.js (for
-SecretMessage), messages.js (for TurnThePlane), toy_model.js (for Superposition), feature_cards.js (for FeatureBrowser).
+SecretMessage), messages.js (for TurnThePlane), toy_model.js (for Superposition), feature_cards.js (for FeatureBrowser), token_words.js (tokens among words).
 """
 
 from .dial import Dial

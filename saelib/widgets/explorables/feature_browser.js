@@ -1,6 +1,7 @@
 import { brick, chooser, composes, el, explorable, hashState, slider, uniqueId } from "../common.js";
 import { chart, draw } from "./chart.js";
 import { unpack } from "./feature_cards.js";
+import { inWords, spoken, visible } from "./token_words.js";
 
 /** @typedef {import("./feature_cards.js").Card} Card */
 
@@ -19,22 +20,6 @@ function ofHundred(share) {
 }
 const ofAll = (/** @type {number} */ number, /** @type {number} */ all, /** @type {string} */ word) => (number === all ? `All ${counted(all, word)}` : `${number.toLocaleString("en")} of ${counted(all, word)}`);
 const signed = (/** @type {number} */ value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
-
-/**
- * A text with its white space made visible: ends of lines, tabs, and blanks that are more than the one before a word.
- * @param {string} text @param {string} [next] what follows: a line that holds nothing needs no room of its own
- */
-const visible = (text, next = "") => text
-  .replace(/ +/g, (blanks, at) => (blanks.length > 1 || !text.trim() || [text[at - 1], text[at + 1]].includes("\n") ? "·".repeat(blanks.length) : blanks))
-  .replace(/\t/g, "→\t").replace(/\r/g, "␍")
-  .replace(/\n/g, (_, at, all) => ((all[at + 1] ?? next[0] ?? "\n") === "\n" ? "⏎" : "⏎\n"));
-
-/** A token among words. @param {string} token */
-const inWords = (token) => visible(token).replace(/·{5,}/g, (blanks) => ` ${blanks.length}×·`).replace(/\s+/g, " ").trim();
-
-/** A token as a screen reader can say it. @param {string} token */
-const spoken = (token) => (token.trim() || token.replace(/\r?\n/g, " line break ").replace(/ {2,}/g, (blanks) => (blanks.trim() ? blanks : ` ${blanks.length} blanks `))
-  .replace(/\t/g, " tab ").replace(/\s+/g, " ").trim() || "blank");
 
 /** @param {number[]} histogram @returns {number} the place of the bin in which the middle one of all values lies */
 function middle(histogram) {

@@ -44,7 +44,7 @@ class FeatureBrowser(Explorable):
     """
 
     _esm = javascript("explorables/feature_browser.js")
-    _css = explorable_style("chart.css", "feature_browser.css")
+    _css = explorable_style("chart.css", "features.css", "feature_browser.css")
     start = traitlets.Int().tag(sync=True)
     told = traitlets.Float().tag(sync=True)
     # JSON: the different tokens, quantiles and sources, how many tokens of text there are, and for each part of a card a list
