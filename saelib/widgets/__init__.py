@@ -10,6 +10,7 @@ from .explorables import (
     FeatureBrowser,
     HowFewBricks,
     LinkedCard,
+    LiveGPT,
     OnePrice,
     Rebuild,
     SecretMessage,
@@ -21,6 +22,6 @@ from .explorables import (
 from .quiz import Quiz, Review
 
 __all__ = [
-    "Dial", "FeatureBrowser", "HowFewBricks", "LinkedCard", "OnePrice", "Quiz", "Rebuild", "Review", "SecretMessage", "Superposition", "Switchboard",
-    "TurnThePlane", "save_html",
+    "Dial", "FeatureBrowser", "HowFewBricks", "LinkedCard", "LiveGPT", "OnePrice", "Quiz", "Rebuild", "Review", "SecretMessage",
+    "Superposition", "Switchboard", "TurnThePlane", "save_html",
 ]  # fmt: skip
