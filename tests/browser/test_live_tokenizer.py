@@ -134,7 +134,7 @@ def test_a_letter_is_of_the_kind_that_the_package_says(tab):
     edges = [point for i, point in enumerate(known) if kinds[max(0, i - 1)] != kinds[i] or kinds[i] != kinds[min(i + 1, len(kinds) - 1)]]
     assert len(edges) > 1_500
     spaces = [point for point in range(0x3001) if chr(point).isspace()]
-    assert differences(tab, "kinds", [chr(point) + sign for point in edges + spaces + known[::50] for sign in "a1!"]) == []
+    assert differences(tab, "kinds", [chr(point) + sign for point in edges + spaces + known[::200] for sign in "a1!"]) == []
 
 
 def test_half_of_a_surrogate_pair_is_read_as_a_letter_that_is_unknown(tab):
@@ -149,8 +149,8 @@ def test_half_of_a_surrogate_pair_is_read_as_a_letter_that_is_unknown(tab):
 LONG = {
     "letters": "a" * 100_000,
     "two letters": "ab" * 100_000,
-    "blanks": " " * 1_000_000,
-    "blanks and a word": " " * 1_000_000 + "a",
+    "blanks": " " * 300_000,
+    "blanks and a word": " " * 300_000 + "a",
     "lines": "\r\n" * 200_000,
     "emoji": "😀" * 50_000,
     "Chinese": "中文学习" * 50_000,
@@ -159,21 +159,26 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("name", ["the book's", "runs", "Chinese"])
+MEASURE = """([which, text]) => {
+  const start = performance.now();
+  tokenizers[which].encode(text);
+  return performance.now() - start;
+}"""
+
+
+@pytest.mark.parametrize("name", ["the book's", "runs"])
 def test_no_text_takes_long(tab, name):
     which = [*TOKENIZERS].index(name)
     took = {}
     for words, text in LONG.items():
-        measure = "([which, text]) => { const start = performance.now(); tokenizers[which].encode(text); return performance.now() - start; }"
-        took[words] = tab.evaluate(measure, [which, text]) / len(text)
-    print(name, {words: round(took[words] * len(LONG[words])) for words in LONG})
+        took[words] = tab.evaluate(MEASURE, [which, text]) / len(text)
     # Milliseconds a letter; with work that grows as the square, it would be a hundred times as much. A machine may be busy.
     assert {words: each for words, each in took.items() if each > 0.02} == {}
 
 
 def test_a_long_text_gets_the_tokens_that_the_package_gives(tab):
-    assert differences(tab, "runs", [text[:20_001] for text in LONG.values()]) == []
-    assert differences(tab, "the book's", [text[:20_001] for text in LONG.values()]) == []
+    assert differences(tab, "runs", [text[:5_001] for text in LONG.values()]) == []
+    assert differences(tab, "the book's", [text[:5_001] for text in LONG.values()]) == []
 
 
 def test_of_a_long_text_the_first_tokens_can_be_had_alone(tab):
@@ -206,11 +211,10 @@ def test_letters_come_when_they_are_complete(tab):
 
 
 def test_a_text_decoded_token_by_token_is_the_text(tab):
+    texts = [re.sub("[\ud800-\udfff]", "\ufffd", text) for text in hostile_texts(1, 300)]
     for which, tokenizer in enumerate(TOKENIZERS.values()):
-        for text in hostile_texts(1, 100):
-            whole = re.sub("[\ud800-\udfff]", "\ufffd", text)
-            pushed, rest = tab.evaluate(DECODE, [which, tokenize([whole], tokenizer).ids.tolist()])
-            assert "".join(pushed) + rest == FILE + whole
+        pushed, rest = tab.evaluate(DECODE, [which, tokenize(texts, tokenizer).ids.tolist()])
+        assert "".join(pushed) + rest == "".join(FILE + text for text in texts)
 
 
 def test_it_works_where_there_is_no_page(tab):
