@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import SupportsFloat
+from typing import SupportsFloat, TypeGuard
 
 NOT_RUN = "skip-execution"  # the tag of a cell that is only run by hand (MyST-NB's)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -157,13 +157,79 @@ def written(source: str) -> list[Claim]:
     return found
 
 
+_WIDGETS = "saelib.widgets"
+# What the arguments of a widget that is only shown may be made of. All else could draw numbers, or change what comes after it.
+_PLAIN = (
+    ast.Name, ast.Attribute, ast.Constant, ast.Subscript, ast.Slice, ast.JoinedStr, ast.FormattedValue, ast.Dict, ast.List, ast.Tuple, ast.ListComp,
+    ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.comprehension, ast.BinOp, ast.UnaryOp, ast.Compare, ast.keyword, ast.expr_context, ast.operator,
+    ast.unaryop, ast.cmpop,
+)  # fmt: skip
+
+
+def _from_widgets(node: ast.stmt) -> TypeGuard[ast.ImportFrom]:
+    return isinstance(node, ast.ImportFrom) and not node.level and f"{node.module}.".startswith(f"{_WIDGETS}.")
+
+
+def _bound(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """The names that are given a meaning anywhere in the code, each with what gives it: what is imported from where, or the place."""
+    for node in ast.walk(tree):
+        place = f"{type(node).__name__} {id(node)}"
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            of = f"{'.' * node.level}{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            yield from ((each.asname or each.name.split(".")[0], f"{of}{each.name}") for each in node.names)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id, place
+        elif isinstance(node, ast.arg):
+            yield node.arg, place
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from ((name, place) for name in node.names)
+        # Functions, classes, errors that are caught, and what a pattern catches.
+        for field in ("name", "rest"):
+            if not isinstance(node, ast.alias) and isinstance(name := getattr(node, field, None), str):
+                yield name, place
+
+
+def _without_shown(tree: ast.Module) -> None:
+    """Take out the statements that only show a widget, and the imports from `saelib.widgets` that nothing else needs."""
+    meanings: dict[str, set[str]] = {}
+    for name, meaning in _bound(tree):
+        meanings.setdefault(name, set()).add(meaning)
+    widgets: set[str] = set()  # by the names that they have here; only classes, which have capitals, are widgets
+
+    def plain(node: ast.AST) -> bool:
+        if isinstance(node, ast.Call):
+            fits = isinstance(node.func, ast.Name) and node.func.id in widgets
+        else:
+            fits = isinstance(node, _PLAIN) and not (isinstance(node, ast.comprehension) and node.is_async)
+        return fits and all(map(plain, ast.iter_child_nodes(node)))
+
+    left: list[ast.stmt] = []
+    for node in tree.body:
+        if _from_widgets(node):
+            names = {each.asname or each.name for each in node.names if each.name[0].isupper()}
+            widgets |= {name for name in names if len(meanings[name]) == 1}
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and plain(node.value)):
+            left.append(node)
+    tree.body = left
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in left:
+        if _from_widgets(node):
+            needed = [each for each in node.names if (each.asname or each.name) in {*used, "*"}]
+            node.names = sorted(needed, key=lambda each: (each.name, each.asname or ""))
+    tree.body = [node for node in left if not (_from_widgets(node) and not node.names)]
+
+
 def key(source: str) -> str:
-    """A short hash of what a text of Python measures: of its code without comments, and without the words and bounds of its
-    claims.
+    """A short hash of what a text of Python measures: of its code without comments, without the words and bounds of its claims,
+    and without the widgets that it only shows.
+
+    A statement only shows a widget where it calls a class imported from `saelib.widgets` and does nothing else: it keeps nothing,
+    and its arguments call nothing but other widgets. The imports from `saelib.widgets` that nothing else needs don't count either.
 
     As long as it is the same, earlier measurements still count.
     """
     tree = ast.parse(source)
+    _without_shown(tree)
     for call in _calls(tree):
         call.args[1:2] = []
         call.keywords = [each for each in call.keywords if each.arg not in _SAID]

@@ -145,10 +145,29 @@ class Finger:
         self.tap = tab.touchscreen.tap
 
 
-def touch(tab: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A finger put down, moved in steps and lifted, which may flick the page."""
+def flick(tab: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A finger put down, moved in steps and lifted. Where it scrolls, the page glides on."""
     finger = Finger(tab)
     finger.down(*start)
     for step in range(1, 11):
         finger.move(*(a + (b - a) * step / 10 for a, b in zip(start, end, strict=True)))
     finger.up()
+
+
+def stand_still(tab: Page) -> None:
+    """Wait until the page glides no longer. Until then, what is measured of it is elsewhere when a finger comes there, and where it
+    is scrolled to is not where it stays."""
+    # A glide begins some frames after the finger is lifted, and its end is slower than a pixel a frame.
+    tab.evaluate("""async () => {
+        for (let [frames, last] = [0, NaN]; frames < 15; frames = scrollY === last ? frames + 1 : 0) {
+            last = scrollY;
+            await new Promise(requestAnimationFrame);
+        }
+    }""")
+
+
+def touch(tab: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """The same on a page that stands still, and again does when this is done."""
+    stand_still(tab)
+    flick(tab, start, end)
+    stand_still(tab)

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from pages import barriers, fits, touch
+from pages import barriers, fits, flick, touch
 from playwright.sync_api import expect
 from quizzes import check, elements, kept, question, reload, score, status
 from saelib.widgets.quiz.kinds import KINDS
@@ -380,7 +380,7 @@ def test_a_finger_drags_by_the_handle_and_scrolls_elsewhere(quiz_page):
 def test_a_tap_right_after_a_row_is_flicked_is_not_lost(quiz_page):
     tab = quiz_page([ORDERING], viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     x, y = middle(row(tab, "Decode").locator(".sae-quiz-handle").bounding_box())
-    touch(tab, (x, y), (x, y + 250))
+    flick(tab, (x, y), (x, y + 250))
     before = order(tab)
     assert before.index(FOUND[0]) > 0
     tab.touchscreen.tap(*middle(arrow(tab, before[2], "up").bounding_box()))

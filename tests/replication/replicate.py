@@ -5,7 +5,7 @@
     python tests/replication/replicate.py --report            what is there
 
 It can be stopped at any time, and goes on from results.json. A run counts as long as the code of its chapter measures the
-same: other words or bounds of a claim need no new runs.
+same: other words or bounds of a claim need no new runs, nor does a widget that is shown beside it.
 """
 
 import argparse

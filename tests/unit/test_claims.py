@@ -153,3 +153,79 @@ def test_what_a_claim_says_is_no_part_of_what_it_measures(old, new):
 @pytest.mark.parametrize("old, new", [("error[128]", "error[64]"), ("x * 2", "x * 3"), ('"rich-box"', '"poor-box"'), ("x, above", "x + 1, above")])
 def test_what_is_measured_has_a_key_of_its_own(old, new):
     assert key(SOURCE.replace(old, new)) != key(SOURCE) and old in SOURCE
+
+
+SHOWING = "from saelib.widgets import Dial, Quiz\nimport torch\ntorch.manual_seed(0)\nx = torch.rand(3)\nbits = {'a': 2}\n"
+MEASURED = "import torch\ntorch.manual_seed(0)\nx = torch.rand(3)\nbits = {'a': 2}\n"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "",
+        "Quiz('a.quiz.yml')",
+        "Quiz('a.quiz.yml', only=['a'], values={'a': 100 * bits['a'] / -bits['b']})",
+        "Quiz(\n    'a.quiz.yml',  # why\n)\nDial(x, x[1:2, ...], title=f'{x.shape[0]:.2f}')",
+        "Dial([box.sae for box in (x, x) if box != x], names={n: n for n in 'ab'})",
+        "Dial(**bits, more={**bits})",
+        "Dial(Quiz('a.quiz.yml'), (1 < 2, not x, x @ x))",
+        "from saelib.widgets.explorables import Rebuild as shown, Superposition\nshown(x)",
+    ],
+)
+def test_a_widget_that_is_only_shown_is_no_part_of_what_is_measured(shown):
+    assert key(SHOWING + shown) == key(MEASURED)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Quiz(torch.rand(1))",
+        "Quiz(x.median())",
+        "Quiz(x.add_)(1)",
+        "Quiz('a').add(x)",
+        "Quiz(y := 3)",
+        "Quiz(values=[(y := n) for n in x])",
+        "Quiz(values={'a': next(x)})",
+        "Quiz(lambda: x)",
+        "Quiz(*x)",
+        "quiz = Quiz('a.quiz.yml')",
+        "Quiz('a.quiz.yml').answers",
+        "Quiz('a.quiz.yml'), torch.rand(1)",
+        "Quiz",
+        "Review(x)",
+        "if x: Quiz('a.quiz.yml')",
+        "async def f(): Quiz([n async for n in x])",
+        "from saelib.widgets import save_html\nsave_html(x, 'a.html')",
+        "from saelib.widgets import Rebuild, save_html\nsave_html(Rebuild(x), 'a.html')",
+        "from saelib.widgets import save_html as Save\nSave(x, 'a.html')",
+        "from saelib import Autoencoder\nAutoencoder(x)",
+        "from saelib.widgetsoup import Soup\nSoup(x)",
+        "from .saelib.widgets import Soup\nSoup(x)",
+        "from saelib.widgets import *",
+        "import saelib.widgets",
+    ],
+)
+def test_a_statement_that_may_do_more_than_show_a_widget_counts(statement):
+    assert key(SHOWING + statement) != key(MEASURED)
+
+
+@pytest.mark.parametrize(
+    "meaning",
+    ["def Quiz(x): x += 1", "class Quiz: pass", "Quiz = torch.rand", "from torch import rand as Quiz", "import torch as Quiz"]
+    + ["def f():\n    global Quiz", "for Quiz in x: pass", "def f(Quiz): pass", "from saelib.widgets import Dial as Quiz"],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["{meaning}\n{call}", "{call}\n{meaning}"])
+def test_a_name_that_may_mean_something_else_shows_no_widget(meaning, order):
+    assert len({key(SHOWING + order.format(meaning=meaning, call=call)) for call in ("Quiz(x)", "Quiz(2)", "")}) == 3
+
+
+def test_a_name_shows_a_widget_only_once_it_is_imported():
+    assert key("Quiz(x)\nfrom saelib.widgets import Quiz") != key("")
+
+
+def test_an_import_counts_where_something_else_needs_it():
+    assert key("from saelib.widgets import Dial\nd = Dial(x)") != key("from saelib.widgets import Rebuild as Dial\nd = Dial(x)")
+    assert key("from saelib.widgets import Dial\nd = Dial(x)") == key("from saelib.widgets import Quiz, Dial\nd = Dial(x)\nQuiz(d)")
+    # That of another module does so always.
+    assert key("from saelib import Dense as f") != key("from saelib import TopK as f") != key("from saelib import TopK")
+    assert key("import saelib as s") != key("import saelib")
