@@ -1,7 +1,8 @@
 """Every quiz of the book, answered on its published page by one who knows only the contract: roles and names.
 
 What is right and what is wrong comes from the chapters' quiz files. A further kind of question needs one more function
-in ATTEMPTS, and, if it has inputs of another role, one more case in each reader's `choose` and in `expect_answer`.
+in ATTEMPTS, and, if it has inputs of another role, one more case in each reader's `choose` and in `expect_answer`. What is asked of an explorable is
+told by something that stands in for it.
 """
 
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from experiments import missed, reached, tell
 from pages import CHAPTERS, ROOT, reload, settle, widgets
 from playwright.sync_api import Locator, Page, expect
 from saelib.widgets.quiz.questions import read_quiz
@@ -100,6 +102,11 @@ def predict(question: dict) -> list[Attempt]:
     return [Attempt({slider: far}, False, [shown(question[side]["misconception"])]), Attempt({slider: near}, True, [])]
 
 
+def experiment(question: dict) -> list[Attempt]:
+    """What the explorable shows where nothing that is asked for holds, and then where all of it does."""
+    return [Attempt({("explorable", ""): shows(question)}, right, []) for shows, right in [(missed, False), (reached, True)]]
+
+
 # The attempts at a question of each kind: all but the last are wrong.
 ATTEMPTS: dict[str, Callable[[dict], list[Attempt]]] = {
     "single": single,
@@ -109,6 +116,7 @@ ATTEMPTS: dict[str, Callable[[dict], list[Attempt]]] = {
     "matching": matching,
     "own-words": own_words,
     "predict": predict,
+    "experiment": experiment,
 }
 
 
@@ -220,13 +228,18 @@ def question(tab: Page, one: dict) -> Locator:
 
 
 def control(group: Locator, role: str, name: str) -> Locator:
+    if role == "explorable":
+        return group  # it is nothing of the question's own
     return group.get_by_role(role, name=name, exact=True) if name else group.get_by_role(role)
 
 
 def answer(reader: Pointer | Keyboard, group: Locator, attempt: Attempt) -> None:
     reader.begin(group)
     for (role, name), wanted in attempt.inputs.items():
-        reader.choose(control(group, role, name), role, wanted)
+        if role == "explorable":
+            tell(reader.tab, wanted)
+        else:
+            reader.choose(control(group, role, name), role, wanted)
     reader.press(group.get_by_role("button", name="Check", exact=True))
 
 
@@ -244,6 +257,8 @@ def expect_answer(group: Locator, attempt: Attempt) -> None:
             expect(found.locator(".sae-quiz-item")).to_have_text(wanted)
         elif role in ("textbox", "combobox"):
             expect(found).to_have_value(wanted)
+        elif role == "explorable":
+            assert found.get_by_role("listitem").count()  # what is kept of it, the verdict says
         elif role == "slider":
             assert float(found.input_value()) == pytest.approx(wanted, abs=1.5)  # a click is not exact to the pixel
         else:

@@ -105,6 +105,17 @@ MATCHING = {
     ],
     "otherwise": "Read the words slowly.",
 }
+EXPERIMENT = {
+    "id": "sure",
+    "kind": "experiment",
+    "prompt": "Find a text after which it is sure.",
+    "explorable": "type",
+    "goal": {
+        "sure": 0.95, "unsure": 0.99, "guess": " name", "feature": 12, "strength": 2.5, "off": 7, "holds": [" self"], "lacks": ["class", "$x$"],
+        "least_tokens": 3, "turned": 12, "changed": True, "own": True, "surprise": 8,
+    },
+    "feedback": "There is hardly another way.",
+}  # fmt: skip
 MISSING = object()
 
 
@@ -230,7 +241,7 @@ def test_a_wrong_field_is_named(question, path, to, says):
     assert any(says in line for line in problems([changed(question, *path, to=to)]))
 
 
-@pytest.mark.parametrize("question", [NUMBER, ORDERING, MATCHING])
+@pytest.mark.parametrize("question", [NUMBER, ORDERING, MATCHING, EXPERIMENT])
 def test_each_kind_is_read_as_it_is_written(question):
     assert read_quiz([question])["questions"] == [question]
     for name in {"unit", "otherwise", "distractors"} & set(KINDS[question["kind"]].optional):
@@ -287,6 +298,52 @@ def test_each_kind_is_read_as_it_is_written(question):
 def test_a_wrong_field_of_these_kinds_is_named(question, path, to, says):
     lines = problems([changed(question, *path, to=to)])
     assert any(says in line and line.startswith(f"questions, question {question['id']}, ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "says"),
+    [
+        (["explorable"], MISSING, "explorable: missing; expected the address of an explorable"),
+        (["explorable"], "live type", "explorable: got 'live type'; expected the address of an explorable"),
+        (["goal"], MISSING, "goal: missing; expected one or more of sure, unsure, guess,"),
+        (["goal"], {}, "goal: got {}; expected one or more of sure,"),
+        (["goal"], [0.95], "goal: got [0.95]; expected one or more of sure,"),
+        (["goal", "certain"], 1, "goal.certain: unknown field; expected one of sure, unsure,"),
+        (["goal", "sure"], 95, "goal.sure: got 95; expected a share from 0 to 1"),
+        (["goal", "sure"], "0.95", "goal.sure: got '0.95'; expected a share from 0 to 1"),
+        (["goal", "unsure"], 0.9, "goal.unsure: got 0.9; expected a share not below that of sure"),
+        (["goal", "guess"], "", "goal.guess: got ''; expected a token in quotes"),
+        (["goal", "guess"], "\ud800", r"goal.guess: got '\ud800'; expected a token in quotes"),
+        (["goal", "guess"], True, "goal.guess: got True; expected a token in quotes"),
+        (["goal", "feature"], 1.5, "goal.feature: got 1.5; expected the number of a brick"),
+        (["goal", "feature"], True, "goal.feature: got True; expected the number of a brick"),
+        (["goal", "feature"], MISSING, "goal.strength: got 2.5 without a feature; expected feature beside it"),
+        (["goal", "strength"], -1, "goal.strength: got -1; expected a number of 0 or more"),
+        (["goal", "off"], 12, "goal.off: got 12, which is the feature too; expected another brick"),
+        (["goal", "holds"], "self", "goal.holds: got 'self'; expected a list of 1 to 20 texts"),
+        (["goal", "lacks", 1], " SELF", "goal.lacks[1]: got ' SELF', which the text holds too; expected another text"),
+        (["goal", "lacks", 1], " ", "goal.lacks[1]: got ' '; expected a text of 1 to 100 characters"),
+        (["goal", "least_tokens"], 0, "goal.least_tokens: got 0; expected a whole number from 1"),
+        (["goal", "changed"], False, "goal.changed: got False; expected true, or nothing at all"),
+        (["goal", "own"], 1, "goal.own: got 1; expected true, or nothing at all"),
+        (["goal", "surprise"], float("nan"), "goal.surprise: got nan; expected a number of 0 or more"),
+        (["feedback"], MISSING, "feedback: missing; expected a text"),
+        (["feedback"], "$x^$", "feedback: got the formula 'x^': not finished"),
+        (["options"], [], "options: unknown field; expected one of"),
+    ],
+)
+def test_a_wrong_field_of_an_experiment_is_named(path, to, says):
+    lines = problems([changed(EXPERIMENT, *path, to=to)])
+    assert any(f"questions, question sure, {says}" in line for line in lines)
+
+
+def test_a_token_keeps_its_blanks_and_is_no_formula():
+    goal = {**EXPERIMENT["goal"], "guess": "\n ", "holds": [" $\\x$ "]}
+    asked = {**EXPERIMENT, "goal": goal, "feedback": " As $y$. "}
+    (question,) = read_quiz([asked])["questions"]
+    assert question == {**asked, "feedback": "As $y$.", "math": {"y": mathml("y")}}
+    asked["goal"]["holds"].clear()
+    assert question["goal"]["holds"] == [" $\\x$ "]
 
 
 @pytest.mark.parametrize("right", [[], [0, 1, 2]])
@@ -552,6 +609,11 @@ def test_a_file_that_is_no_small_picture_is_refused(tmp_path, monkeypatch):
         assert f"question parts, picture.file: got {name!r}" in line and says_what in line
 
 
+# What an explorable shows where all of the goal holds.
+SHOWN = {"text": "a SELF of it", "before": "a", "token": " of", "guess": " name", "share": 0.95, "strength": 2.5, "off": 0, "tokens": 3,
+         "turned": True, "edited": " it", "example": False, "bits": 8}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("question", "right", "wrong", "other"),
     [
@@ -572,6 +634,53 @@ def test_a_file_that_is_no_small_picture_is_refused(tmp_path, monkeypatch):
             [None, [], {}, {"Encoder": "writes"}, {"Encoder": "writes", "Decoder": "reads", "Loss": "sleeps"}, ["writes"] * 3]
             + [{"Encoder": "writes", "Decoder": "reads", "Loss": 3}, {"Encoder": "writes", "Decoder": "reads", "Judge": "knows"}]
             + [{"Encoder": "writes", "Decoder": "reads", "Loss": "measures", "Judge": "knows"}],
+        ),
+        (
+            EXPERIMENT,
+            [SHOWN, {**SHOWN, "share": 0.99}, {**SHOWN, "tokens": 3.0}],
+            [
+                {**SHOWN, **fact}
+                for fact in [
+                    {"share": 0.9499},
+                    {"share": 0.9901},
+                    {"guess": "name"},
+                    {"strength": 2.4},
+                    {"strength": 0},
+                    {"off": 0.1},
+                    {"text": "Self of"},
+                    {"text": "a SELF of a Class"},
+                    {"tokens": 2},
+                    {"turned": False},
+                    {"edited": " name"},
+                    {"edited": None},
+                    {"example": True},
+                    {"bits": 7.9},
+                    {"bits": None},
+                ]
+            ],
+            [None, [], {}, "name", [SHOWN], {**SHOWN, "more": 1}, {name: fact for name, fact in SHOWN.items() if name != "bits"}]
+            + [
+                {**SHOWN, **fact}
+                for fact in [
+                    {"text": "x" * 2001},
+                    {"text": 3},
+                    {"before": None},
+                    {"token": "x" * 101},
+                    {"guess": True},
+                    {"share": 1.01},
+                    {"share": -0.01},
+                    {"share": True},
+                    {"strength": "1"},
+                    {"strength": float("nan")},
+                    {"off": None},
+                    {"tokens": 2.5},
+                    {"tokens": -1},
+                    {"turned": 1},
+                    {"edited": 0},
+                    {"example": None},
+                    {"bits": float("inf")},
+                ]
+            ],
         ),
     ],
 )
@@ -624,7 +733,7 @@ def paths(value, path=()):
         yield from paths(inner, [*path, name])
 
 
-QUESTIONS = [SINGLE, MULTIPLE, PREDICT, WORDS, NUMBER, ORDERING, MATCHING]
+QUESTIONS = [SINGLE, MULTIPLE, PREDICT, WORDS, NUMBER, ORDERING, MATCHING, EXPERIMENT]
 FIELDS = [(question, path) for question in QUESTIONS for path in paths(question)]
 
 
@@ -636,7 +745,7 @@ def test_no_wrong_field_breaks_the_check(field, value):
 
 
 @unhurried
-@given(st.sampled_from([NUMBER, ORDERING, MATCHING]), ANYTHING)
+@given(st.sampled_from([NUMBER, ORDERING, MATCHING, EXPERIMENT]), ANYTHING)
 def test_no_answer_breaks_these_kinds(question, answer):
     kind = KINDS[question["kind"]]
     if kind.fits(question, answer):

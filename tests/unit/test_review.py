@@ -129,6 +129,19 @@ def test_passages_are_linked_from_any_page(book):
     assert [question["anchor"] for question in review.counted] == ["b.html"]
 
 
+def test_an_experiment_is_asked_where_its_explorable_is(book):
+    sure = {"id": "c-sure", "kind": "experiment", "prompt": "Sure?", "explorable": "type", "goal": {"sure": 0.9}, "feedback": "f"}
+    write(book, "c", sure, {**sure, "id": "c-reread", "anchor": "#there"})
+    review = Review(book)
+    assert [question["anchor"] for question in review.counted if question["id"].startswith("c-")] == ["c.html#live-type", "c.html#there"]
+    assert not [question for question in review.questions if question["kind"] == "experiment"]
+    found = {"text": "a", "before": "", "token": "a", "guess": "b", "share": 0.95}
+    review.predictions = {"c-sure": {"answer": found, "right": True}}
+    assert review.scores["c"] == {"right": 1, "answered": 1, "total": 2}
+    with pytest.raises(ValueError, match=r"predictions\['c-sure'\]: got "):
+        review.predictions = {"c-sure": {"answer": {"guess": 4}, "right": True}}
+
+
 def test_questions_that_stand_elsewhere_on_the_page_are_counted_but_not_asked(book):
     review = Review(book, elsewhere=["a"])
     assert not [question for question in review.questions if question["id"].startswith("a-")]

@@ -13,7 +13,8 @@
  *     node: HTMLElement, after?: HTMLElement,  // `after` stands under the feedback
  *     read: () => any, write: (answer: any) => void, mark: (answer: any) => void,
  *     missing?: () => string,  // what to do first, where there is nothing to read yet
- *     draft?: () => any, redraft?: (draft: any) => boolean},  // what stands there unchecked, where it is more than `read` and `write` know; false if it is none
+ *     draft?: () => any, redraft?: (draft: any) => boolean,  // what stands there unchecked, where it is more than `read` and `write` know; false if it is none
+ *     stop?: () => void},  // what ends it, where it listens to more than its own node
  * }} Kind
  */
 

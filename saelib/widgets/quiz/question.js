@@ -124,6 +124,7 @@ function questionView(question, number, draft, onCheck) {
       feedback(undefined);
     },
     show,
+    stop: () => controls.stop?.(),
     forget() {
       settle();
       show(undefined);
@@ -209,6 +210,7 @@ export function askAll(model, questions, onChange) {
     },
     stop() {
       stopListening();
+      for (const view of views) view.stop();
       model.off("change:answers", follow);
     },
   };

@@ -30,6 +30,7 @@ Every question may have a picture, and stand in the chapter's text instead of in
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,8 @@ def read_quiz(source: str | PathLike[str] | list[Any] | dict[str, Any]) -> dict[
     lines += _repeated_ids(where, questions)
     if lines:
         raise ValueError("\n  ".join([f"{where}: {len(lines)} problem{'s' * (len(lines) > 1)} in this quiz", *lines]))
-    quiz = _tidy({"title": TITLE, **data})
-    return {**quiz, "questions": [_with_extras(question, folder) for question in quiz["questions"]]}
+    quiz = _tidy({"title": TITLE, **{name: value for name, value in data.items() if name != "questions"}})
+    return {**quiz, "questions": [_with_extras(_tidy_question(question), folder) for question in data["questions"]]}
 
 
 def read_book(folder: str | PathLike[str]) -> list[dict[str, Any]]:
@@ -200,7 +201,7 @@ def _question_problems(question: Any, folder: Path) -> Iterator[Problem]:
     if problems:
         # What it holds may be anything, even a list that holds itself: nothing is looked for inside.
         return
-    for path, text in _marked_up(question):
+    for path, text in _marked_up(_texts(question)):
         for tex in formulas(text):
             try:
                 mathml(tex)
@@ -208,6 +209,11 @@ def _question_problems(question: Any, folder: Path) -> Iterator[Problem]:
                 yield path, f"got the formula {show(tex)}: {error}; expected TeX (and \\$ for a dollar)"
     if "picture" in question and (problem := picture_problem(folder, question["picture"]["file"])):
         yield ("picture", "file"), problem
+
+
+def _texts(question: dict[str, Any]) -> dict[str, Any]:
+    """The question without the fields whose texts stand for themselves."""
+    return {name: value for name, value in question.items() if name not in KINDS[question["kind"]].verbatim}
 
 
 def _marked_up(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -222,7 +228,7 @@ def _marked_up(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[t
 
 def _with_extras(question: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The question as the page gets it."""
-    math = {tex: mathml(tex) for _, text in _marked_up(question) for tex in formulas(text)}
+    math = {tex: mathml(tex) for _, text in _marked_up(_texts(question)) for tex in formulas(text)}
     extras: dict[str, Any] = {"math": math} if math else {}
     if "picture" in question:
         extras["picture"] = shown_picture(folder, **question["picture"])
@@ -271,6 +277,11 @@ def _name(question: object, number: int) -> str:
 def _line(where: str, question: str | None, problem: Problem) -> str:
     path, what = problem
     return ", ".join(filter(None, [where, question, field_path(path)])) + f": {what}"
+
+
+def _tidy_question(question: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in question.items() if name in KINDS[question["kind"]].verbatim}
+    return {**_tidy(question), **deepcopy(kept)}
 
 
 def _tidy(data: Any) -> Any:

@@ -65,7 +65,8 @@ class Quiz(Asked):
                    the list of the texts chosen, for `number` that number, for `ordering` the list in the reader's order,
                    for `matching` a dict of what was put to what, for `predict` {"guess": 34, "first": 70} (without
                    `first` after one guess), for `own-words` {"text": "...", "mark": "same"} (without `mark` until the
-                   reader has compared it). Assign a new dict to show other answers in the page.
+                   reader has compared it), for `experiment` a dict of what the explorable showed: "text", "token", "guess", ...
+                   Assign a new dict to show other answers in the page.
         score      how many questions are answered rightly
         total      how many questions there are
         questions, name, title    what is asked, the chapter it belongs to, the heading

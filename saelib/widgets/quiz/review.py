@@ -56,7 +56,7 @@ def _title(folder: Path, name: str) -> str:
 
 def _linked(question: dict[str, Any], chapter: str) -> dict[str, Any]:
     """The question with its passage as seen from any page of the book."""
-    anchor = question.get("anchor", "")
+    anchor = question.get("anchor") or KINDS[question["kind"]].place(question)
     return {**question, "anchor": f"{chapter}.html{anchor}" if anchor[:1] in ("", "#") else anchor}
 
 
@@ -68,8 +68,8 @@ class Review(Asked):
         Review(elsewhere=["quiz"])                  # whose questions stand on this page already
 
     The questions are those of the chapters, with the same ids: what was answered there shows here, and the other way
-    round. `predict` questions, whose true values are results of their chapters, are counted here and asked there, and so are
-    all those of the chapters in `elsewhere`.
+    round. `predict` questions, whose true values are results of their chapters, and `experiment` questions, which need the
+    explorables there, are counted here and asked there, and so are all those of the chapters in `elsewhere`.
 
     Raises ValueError for a folder without questions, a malformed question, or chapters that are not there.
 
@@ -99,7 +99,8 @@ class Review(Asked):
         asked, counted = [], []
         for chapter in chapters:
             for question in chapter["questions"]:
-                here = not KINDS[question["kind"]].needs_value and chapter["name"] not in elsewhere
+                kind = KINDS[question["kind"]]
+                here = not (kind.needs_value or kind.needs_page) and chapter["name"] not in elsewhere
                 (asked if here else counted).append(_linked(question, chapter["name"]))
         self.set_trait("book", book)
         self.set_trait("edition", hashlib.sha256(by_id.encode()).hexdigest()[:16])
