@@ -23,7 +23,7 @@ const MOST_BITS = 12; // the surprise that is shaded in full
 const PAUSE = 800; // ms: what changes within it is one step of "Undo"
 const WRITTEN = 120; // tokens at a time
 
-/** What was loaded, by the data that it was loaded from: explorables of one page share it. @type {WeakMap<object, {key: string, loaded: Promise<Loaded>}>} */
+/** What was loaded, by the data that it was loaded from, the GPT's and the box's: explorables of one page share it. @type {WeakMap<object, Map<object|null, {key: string, loaded: Promise<Loaded>}>>} */
 const shared = new WeakMap();
 
 export default {
@@ -240,16 +240,20 @@ export default {
     }
     /** Bring the GPT, or one of its younger selves. @param {number|null} younger @returns {Promise<{key: string, loaded: Loaded}>} */
     async function load(younger) {
-      const weights = younger === null ? await brought(model, "weights") : await brought(model, "younger", younger);
-      const there = shared.get(weights);
-      if (there) return { key: there.key, loaded: await there.loaded };
-      const bytes = (/** @type {DataView} */ view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-      const name = uniqueId("gpt");
-      const request = younger === null ? { tokenizer: bytes(await brought(model, "vocabulary")), ...(model.get("parts").some((/** @type {string} */ part) => ["bricks", "turn"].includes(part)) ? { sae: bytes(await brought(model, "box")) } : {}) } : { like: key };
-      const entry = { key: name, loaded: link.ask("load", { key: name, gpt: bytes(weights), ...request }) };
-      shared.set(weights, entry);
-      entry.loaded.catch(() => shared.delete(weights));
-      return { key: name, loaded: await entry.loaded };
+      const weights = await (younger === null ? brought(model, "weights") : brought(model, "younger", younger));
+      const box = younger === null && ["bricks", "turn"].some(shows) ? await brought(model, "box") : null;
+      if (!shared.has(weights)) shared.set(weights, new Map());
+      const entries = /** @type {Map<object|null, {key: string, loaded: Promise<Loaded>}>} */ (shared.get(weights));
+      let entry = entries.get(box);
+      if (!entry) {
+        const bytes = (/** @type {DataView} */ view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+        const name = uniqueId("gpt");
+        const request = younger === null ? { tokenizer: bytes(await brought(model, "vocabulary")), ...(box && { sae: bytes(box) }) } : { like: key };
+        entry = { key: name, loaded: link.ask("load", { key: name, gpt: bytes(weights), ...request }) };
+        entries.set(box, entry);
+        entry.loaded.catch(() => entries.delete(box));
+      }
+      return { key: entry.key, loaded: await entry.loaded };
     }
     async function start() {
       if (started) return;
