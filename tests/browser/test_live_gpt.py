@@ -116,14 +116,14 @@ def as_input(tokenizer, text):
 
 def shown(share):
     if share < 0.001:
-        return "under 0.1%"
-    return "over 99.9%" if share > 0.999 else f"{100 * share:.1f}%" if share < 0.0995 or share > 0.99 else f"{100 * share:.0f}%"
+        return "<0.1%"
+    return ">99.9%" if share > 0.999 else f"{100 * share:.1f}%" if share < 0.0995 or share > 0.99 else f"{100 * share:.0f}%"
 
 
 def close(text, share):
     """Whether what is shown is that probability, but for the last digit."""
     if not re.fullmatch(r"[\d.]+%", text):
-        return text == shown(share) or abs(share - (0.001 if "under" in text else 0.999)) < 2e-4
+        return text == shown(share) or abs(share - (0.001 if "<" in text else 0.999)) < 2e-4
     return abs(float(text[:-1]) - 100 * share) < (0.12 if "." in text else 1.02)
 
 
@@ -286,8 +286,8 @@ def test_the_stream_is_read_after_each_block(live, gpt, tokenizer, vocabulary):
         share, token = gpt.unembed(gpt.norm(stream))[0, -1].softmax(dim=0).topk(3)
         cells = row.locator("td").all_inner_texts()
         for cell, value, each in zip(cells, share.tolist(), token.tolist(), strict=True):
-            word, _, text = cell.rpartition(" ") if "under" not in cell and "over" not in cell else cell.partition(" under" if "under" in cell else " over")
-            assert not vocabulary[each].strip() or word.strip() == vocabulary[each].strip()
+            word, text = cell.rsplit(maxsplit=1)
+            assert close(text, value) and (not vocabulary[each].strip() or word == vocabulary[each].strip())
 
 
 def sheets(section):

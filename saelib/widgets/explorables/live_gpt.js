@@ -24,7 +24,7 @@ const PAUSE = 800; // ms: what changes within it is one step of "Undo"
 const WRITTEN = 120; // tokens at a time
 
 /** What was loaded, by the data that it was loaded from, the GPT's and the box's: explorables of one page share it. @type {WeakMap<object, Map<object|null, {key: string, loaded: Promise<Loaded>}>>} */
-const shared = new WeakMap();
+let shared = new WeakMap();
 
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
@@ -72,7 +72,7 @@ export default {
     let [readText, readKey] = ["", ""];
 
     // What is typed, and what is done with it.
-    const field = el("textarea", { id: uniqueId("text"), className: "sae-live-text", rows: 4, spellcheck: false, autocapitalize: "off", autocomplete: "off", translate: false });
+    const field = el("textarea", { id: uniqueId("text"), className: "sae-live-text", rows: 6, spellcheck: false, autocapitalize: "off", autocomplete: "off", translate: false });
     field.value = state.text;
     const status = el("p", { className: "sae-live-status", role: "status" });
     const undo = el("button", { type: "button", onclick: takeBack }, "Undo");
@@ -208,10 +208,12 @@ export default {
 
     // The engine.
 
-    const place = () => (reading ? Math.min(state.place ?? Infinity, reading.ids.length - 1) : 0);
-    const changed = () => {
+    const length = () => reading?.ids.length ?? 1;
+    const place = (all = length()) => Math.min(state.place ?? Infinity, all - 1);
+    /** What is turned, in a text of so many tokens. */
+    const changed = (all = length()) => {
       const gains = [...state.gains].filter(([, gain]) => gain !== 1), puts = [...state.puts].filter(([, strength]) => strength > 0);
-      return gains.length || puts.length || state.heads.length ? { gains, puts, at: state.here ? place() : null, heads: state.heads, control: null } : null;
+      return gains.length || puts.length || state.heads.length ? { gains, puts, at: state.here ? place(all) : null, heads: state.heads, control: null } : null;
     };
     const words = () => (reading && loaded ? Array.from(reading.ids, (id, i) => (i === 0 ? "" : /** @type {string} */ (readText.slice(/** @type {Reading} */ (reading).begins[i], /** @type {Reading} */ (reading).ends[i]) || loaded?.tokens[id]))) : []);
     /** The bricks that are on at a token, or anywhere. @param {On} on @param {number|null} at @returns {[number, number][]} */
@@ -235,6 +237,8 @@ export default {
     /** Whatever went wrong: the text stays. @param {unknown} error */
     function fail(error) {
       started = false;
+      // A worker that died has forgotten all that it had loaded.
+      shared = new WeakMap();
       status.replaceChildren(el("span", { className: "sae-missing" }, `The GPT does not answer: ${error instanceof Error ? error.message : error} Your text is kept. `),
         el("button", { type: "button", onclick: () => { status.replaceChildren(); start(); } }, "Start it again"));
     }
@@ -271,6 +275,7 @@ export default {
             onOff: ([block, head]) => change({ heads: state.heads.some((one) => one[0] === block && one[1] === head) ? state.heads.filter((one) => one[0] !== block || one[1] !== head) : [...state.heads, [block, head]] }) });
           looksRoom.replaceChildren(looks.node);
         }
+        turning?.forget();
         turning?.show(state);
         await read();
       } catch (error) {
@@ -289,7 +294,11 @@ export default {
           own = await wait(load(state.younger));
           if (mine !== asked) return;
         }
-        const answer = await wait(link.ask("read", { key: own.key, session, text, change: changed() }));
+        const ask = (/** @type {number} */ all) => wait(link.ask("read", { key: own.key, session, text, change: changed(all) }));
+        const guessed = length();
+        let answer = await ask(guessed);
+        // Where the last token is, by which the change is bound to a place, is known only now.
+        if (answer && mine === asked && state.here && place(guessed) !== place(answer.ids.length)) answer = await ask(answer.ids.length);
         // Overtaken: what came later answers.
         if (!answer || mine !== asked) return;
         reading = answer;

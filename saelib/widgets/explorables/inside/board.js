@@ -108,6 +108,11 @@ export function turned({ names, onChange, onWhere, onTurn, onRelease }) {
     return { node: el("div", { className: "sae-turned-row" }, node, back), set };
   }
   return {
+    /** The names are others now. */
+    forget() {
+      sliders.forEach(({ node }) => node.remove());
+      sliders.clear();
+    },
     node: el("div", {}, el("p", { className: "sae-label" }, "What you turned"), empty, rows, where.node, find.node),
     /** @param {Turned} news */
     show({ gains, puts, here }) {

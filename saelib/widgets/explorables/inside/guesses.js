@@ -3,12 +3,12 @@
 import { el } from "../../common.js";
 import { inWords, spoken } from "../token_words.js";
 
-/** A probability as it is said: "98%", "0.3%", "under 0.1%". @param {number} share */
+/** A probability as it is said: "98%", "0.3%", "<0.1%". @param {number} share */
 export function percent(share) {
   const hundred = 100 * share;
-  if (hundred < 0.1) return "under 0.1%";
+  if (hundred < 0.1) return "<0.1%";
   // 99.97% is not 100%.
-  return hundred > 99.9 ? "over 99.9%" : `${hundred < 9.95 || hundred > 99 ? hundred.toFixed(1) : Math.round(hundred)}%`;
+  return hundred > 99.9 ? ">99.9%" : `${hundred < 9.95 || hundred > 99 ? hundred.toFixed(1) : Math.round(hundred)}%`;
 }
 
 /** A list of ten rows, which stay. @param {string} title */
