@@ -107,6 +107,7 @@ export function explorable(root, model) {
     controls,
     stage,
     say(words) {
+      if (words === readout.textContent) return;
       // What stands there from the start is read where it stands; only changes are announced.
       const change = readout.textContent !== "";
       readout.textContent = words;

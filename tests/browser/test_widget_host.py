@@ -505,3 +505,21 @@ def test_the_widgets_ask_any_model_in_the_same_way(page):
         code,
     )
     assert found == [["a", "b"], "b", ["younger", 0], ["younger"]]
+
+
+def test_an_explorable_that_says_the_same_again_is_not_announced_again(page):
+    code = (HOST.parents[1] / "common.js").read_text(encoding="utf-8")
+    told = page("about:blank").page.evaluate(
+        """async (code) => {
+          const { explorable } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+          const { say } = explorable(document.body, { get: () => "" });
+          const live = document.querySelector("[role=status]"), told = [];
+          new MutationObserver(() => told.push(live.textContent)).observe(live, { childList: true });
+          const pause = () => new Promise((resolve) => setTimeout(resolve, 600));
+          for (const words of ["One.", "One.", "Two.", "Two.", "Three."]) { say(words); await pause(); }
+          say("Four."); say("Four."); await pause(); // the second time takes nothing back of the first
+          return told;
+        }""",
+        code,
+    )
+    assert told == ["Two.", "Three.", "Four."]
