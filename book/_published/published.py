@@ -129,19 +129,25 @@ def share_code(saved: dict) -> None:
 LARGE = 100_000  # letters of base64: less would not be worth a request of its own
 
 
-def move_buffers(saved: dict) -> dict[str, str]:
-    """Take a page's large buffers out of its widget state; gives them by the names of the files that they are to stand in.
+def move_buffers(saved: dict) -> tuple[dict[str, str], set[str]]:
+    """Take a page's large buffers out of its widget state; gives them by the names of the files that they are to stand in, and which of
+    these files no widget needs before it asks for them: those of the traits that it names in its trait `late`.
 
-    So the page's text is there before they are: its widget host waits for them before it mounts what needs them. The files are
-    named after what they hold, so that a new build is never met with what a browser has kept of the last one.
+    So the page's text is there before they are: its widget host waits for the others before it mounts what needs them. The files
+    are named after what they hold, so that a new build is never met with what a browser has kept of the last one.
     """
-    moved = {}
-    for buffer in [buffer for model in saved["state"].values() for buffer in model.get("buffers", ())]:
-        if len(buffer.get("data", "")) > LARGE:
-            data = buffer.pop("data")
-            buffer["file"] = hashlib.sha256(data.encode()).hexdigest()[:16]
-            moved[buffer["file"]] = data
-    return moved
+    moved, at_once = {}, set()
+    for model in saved["state"].values():
+        late = model["state"].get("late")
+        for buffer in model.get("buffers", ()):
+            if len(buffer.get("data", "")) > LARGE:
+                data = buffer.pop("data")
+                buffer["file"] = hashlib.sha256(data.encode()).hexdigest()[:16]
+                moved[buffer["file"]] = data
+                # Widgets of others may have a trait of this name that means something else.
+                if not isinstance(late, list) or buffer["path"][0] not in late:
+                    at_once.add(buffer["file"])
+    return moved, moved.keys() - at_once
 
 
 STATE = re.compile(r'(<script type="application/vnd\.jupyter\.widget-state\+json">)(.*?)(</script>)', re.DOTALL)
@@ -159,12 +165,15 @@ def rewrite_pages(app, exception):
             before = json.dumps(saved)
             share_code(saved)
             tags = []
-            for file, data in move_buffers(saved).items():
+            moved, late = move_buffers(saved)
+            for file, data in moved.items():
                 # Scripts, because a page on file:// may fetch nothing.
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / f"{file}.js").write_text(f'(window.saelibBuffers ??= {{}})["{file}"] = "{data}";\n', encoding="utf-8")
                 address = Path(os.path.relpath(folder, page.parent)).as_posix()
-                tags.append(f'<script async fetchpriority="low" data-buffer="{file}" src="{address}/{file}.js"></script>\n')
+                # A template does nothing: it says where the script lies that the widget host brings when a widget asks for it.
+                begin, source, end = ("template", "data-src", "template") if file in late else ('script async fetchpriority="low"', "src", "script")
+                tags.append(f'<{begin} data-buffer="{file}" {source}="{address}/{file}.js"></{end}>\n')
             # As MyST-NB does it: inside a string of JSON the stroke means the same, and the script does not end there.
             after = json.dumps(saved)
             return found[0] if after == before else "".join(tags) + found[1] + after.replace("</", r"<\/") + found[3]

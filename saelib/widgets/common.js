@@ -69,6 +69,20 @@ export function shuffled(items, seed) {
 export const floats = (view) => new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 
 /**
+ * The value of a trait when its data is there, or one item of it. On a page of the book, the data of the traits that the widget names
+ * in its trait `late` comes only when it is asked for so; in a notebook, or in a file of its own, it is always there.
+ * Where it does not arrive, this fails with an Error whose message is words for the reader, and may be tried again. Widgets with the
+ * same data get the same bytes: who gives them away (to a worker, by transfer) gives away a copy.
+ * @param {any} model @param {string} name @param {number} [index]
+ * @returns {Promise<any>}
+ */
+export async function brought(model, name, index) {
+  if (model.bring) return model.bring(name, index);
+  const value = model.get(name);
+  return index === undefined ? value : value[index];
+}
+
+/**
  * The frame that every explorable has: title, question, controls, stage, readout, caption.
  * The readout's words change at once; the live region repeats them only after the reader pauses, so that a drag is
  * not read out word by word.
@@ -93,6 +107,7 @@ export function explorable(root, model) {
     controls,
     stage,
     say(words) {
+      if (words === readout.textContent) return;
       // What stands there from the start is read where it stands; only changes are announced.
       const change = readout.textContent !== "";
       readout.textContent = words;

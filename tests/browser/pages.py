@@ -39,6 +39,7 @@ PAGES = [f"{name}.html" for name in _LISTED] + ["genindex.html", "search.html", 
 VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'  # where a widget is to stand
 STATES = 'script[type="application/vnd.jupyter.widget-state+json"]'  # the models of all widgets of a page
 BUFFERS = "script[data-buffer]"  # the data of its widgets that stands in files of its own
+LATE = "template[data-buffer]"  # that which comes only when a widget asks for it
 
 
 def in_script(value) -> str:

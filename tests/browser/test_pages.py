@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 import saelib
-from pages import BUFFERS, PAGES, ROOT, VIEWS, barriers, parse, settle, widget_data, widget_states, widgets
+from pages import BUFFERS, LATE, PAGES, ROOT, VIEWS, barriers, parse, settle, widget_data, widget_states, widgets
 
 OURS = [ROOT / "book" / "_published" / "static", ROOT / "saelib" / "widgets" / "host"]
 # The drawing inside a figure is one picture with one text: some thousand marks that would cost axe seconds.
@@ -206,4 +206,4 @@ def test_a_page_does_not_hold_up_its_text_for_the_widgets_data(path):
     assert all(len(buffer.get("data", "")) <= 100_000 for buffer in buffers)
     scripts = parse(path).select(BUFFERS)
     assert all(script.has_attr("async") for script in scripts)
-    assert {script["data-buffer"] for script in scripts} == {buffer["file"] for buffer in buffers if "file" in buffer}
+    assert {place["data-buffer"] for place in [*scripts, *parse(path).select(LATE)]} == {buffer["file"] for buffer in buffers if "file" in buffer}

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import published as builder
 import pytest
+from bs4 import BeautifulSoup
 from explorables import HOST
 from pages import reload, view
 
@@ -365,3 +366,160 @@ def test_data_that_does_not_arrive_is_told_and_leaves_the_others_alone(host, ear
     )
     assert opened.page.locator("[data-widget-mounted]").all_inner_texts() == ["fine"]
     assert opened.page.locator("[data-widget-loading]").count() == 0
+
+
+# Data that a widget wants only when it asks for it.
+
+LATE = """export default { render({ model, el }) {
+    (window.models ??= []).push(model);
+    el.textContent = `${typeof model.get("weights")}, ${model.get("younger").length} younger ones`;
+} };"""
+YOUNGER = [random.Random(number).randbytes(80_000 + number) for number in range(1, 4)]
+SUM_OF = """([at, name, index]) => models[at].bring(name, index ?? undefined).then(
+    (value) => [value].flat().map((view) => new Uint8Array(view.buffer).reduce((sum, byte) => sum + byte, 0)), (error) => error.message)"""
+HELD = "Array.from(models[0].get('younger'), (one) => one?.byteLength)"
+FAILED = "its data did not arrive. Reload the page to try again."
+
+
+def late(esm=LATE, **state):
+    buffers = [buffer(LARGE, "weights"), *(buffer(data, "younger", number) for number, data in enumerate(YOUNGER)), buffer(b"\x07", "box")]
+    return anywidget(esm, buffers, **{"younger": [None] * 3, "late": ["weights", "younger", "box", "vocabulary"], **state})
+
+
+@pytest.fixture
+def asked(host):
+    """A function that publishes such widgets, as the build does, and gives the page when they are there and the scripts with data that
+    it asked for; `fail` says of one whether it shall not arrive."""
+
+    def publish(models, *views, fail=lambda file: False, built=build):
+        files = []
+
+        def answer(route):
+            files.append(route.request.url.split("/")[-1].removesuffix(".js"))
+            route.abort() if fail(files[-1]) else route.continue_()
+
+        tab = host(models, *views, built=built, on_data=answer).page
+        tab.wait_for_selector("html[data-widget-host=ready]")
+        return tab, files
+
+    return publish
+
+
+def test_late_data_comes_when_the_widget_asks_for_it_and_only_what_it_asks_for(asked):
+    tab, files = asked({"m": late()}, "m")
+    tab.wait_for_load_state("load")
+    assert tab.locator("[data-widget-mounted]").inner_text() == "undefined, 3 younger ones"
+    assert files == []
+    assert tab.evaluate(SUM_OF, [0, "younger", 2]) == [sum(YOUNGER[2])]
+    assert tab.evaluate(HELD) == [None, None, len(YOUNGER[2])] and len(files) == 1
+    assert tab.evaluate(SUM_OF, [0, "weights", None]) == [sum(LARGE)] and len(files) == 2
+    assert tab.evaluate("models[0].get('weights').byteLength") == len(LARGE)
+    assert tab.evaluate(SUM_OF, [0, "younger", None]) == list(map(sum, YOUNGER))
+    assert tab.evaluate(SUM_OF, [0, "younger", 2]) == [sum(YOUNGER[2])]  # again
+    assert len(files) == len(set(files)) == 4
+    assert tab.locator("head script[data-buffer], head script[async]").count() == 0 and tab.evaluate("Object.keys(saelibBuffers)") == []
+
+
+def test_what_is_small_or_not_on_a_page_of_the_book_is_there_at_once(asked):
+    tab, files = asked({"m": late()}, "m")
+    assert tab.evaluate("models[0].bring('box').then((box) => box.getUint8(0))") == 7
+    assert tab.evaluate("models[0].bring('late').then((names) => names[1])") == "younger"
+    tab, _ = asked({"m": late()}, "m", built=lambda folder: None)
+    assert tab.locator("[data-widget-mounted]").inner_text() == "object, 3 younger ones"
+    assert tab.evaluate(SUM_OF, [0, "younger", 1]) == [sum(YOUNGER[1])]
+    assert files == []
+
+
+def test_widgets_with_the_same_late_data_load_it_once(asked, tmp_path):
+    tab, files = asked({"a": late(), "b": late()}, "a", "b")
+    assert len([*(tmp_path / "_static" / "data").iterdir()]) == 4
+    both = tab.evaluate("Promise.all(models.map((model) => model.bring('weights'))).then(([one, other]) => one === other && one.byteLength)")
+    assert both == len(LARGE) and len(files) == 1
+    assert tab.evaluate(SUM_OF, [1, "weights", None]) == [sum(LARGE)] and len(files) == 1
+
+
+def test_what_one_widget_needs_at_once_is_there_for_the_one_that_would_wait(asked, tmp_path):
+    tab, files = asked({"a": late(), "b": large()}, "a", "b")
+    assert tab.locator("[data-widget-mounted]").all_inner_texts() == ["undefined, 3 younger ones", SUMMED]
+    assert len(files) == 1
+    assert tab.evaluate(SUM_OF, [0, "weights", None]) == [sum(LARGE)] and len(files) == 1
+    html = (tmp_path / "page.html").read_text()
+    assert html.count("<script async") == 1 and html.count("<template") == 3
+
+
+def test_a_trait_late_of_another_meaning_lets_nothing_come_late(asked):
+    esm = "export default { render({ model, el }) { el.textContent = model.get('weights').byteLength; } };"
+    for meaning in (True, "weights", {"weights": 1}, None):
+        tab, files = asked({"m": late(esm, late=meaning)}, "m")
+        assert tab.locator("[data-widget-mounted]").inner_text() == str(len(LARGE)) and len(files) == 4
+
+
+def test_late_data_that_does_not_arrive_is_told_in_words_and_can_be_asked_for_again(asked, tmp_path):
+    broken = set()
+    tab, files = asked({"a": late(), "b": late()}, "a", "b", fail=lambda file: file in broken)
+    broken |= {file.stem for file in (tmp_path / "_static" / "data").iterdir()}
+    for _ in range(2):
+        both = tab.evaluate("Promise.allSettled(models.map((model) => model.bring('weights'))).then((all) => all.map((one) => one.reason.message))")
+        assert both == [FAILED] * 2
+    assert tab.evaluate(SUM_OF, [0, "younger", None]) == FAILED
+    assert len(files) == 2 + 3
+    broken.clear()
+    assert tab.evaluate(SUM_OF, [0, "weights", None]) == tab.evaluate(SUM_OF, [1, "weights", None]) == [sum(LARGE)]
+    assert tab.evaluate(SUM_OF, [0, "younger", None]) == list(map(sum, YOUNGER))
+    assert len(files) == 5 + 4
+    # A script that comes, but is another than was asked for.
+    tab, _ = asked({"m": late()}, "m")
+    for file in (tmp_path / "_static" / "data").iterdir():
+        file.write_text("<!doctype html>")
+    assert tab.evaluate(SUM_OF, [0, "weights", None]) == FAILED
+
+
+def test_a_page_says_where_its_late_data_lies_and_so_keeps_it(tmp_path):
+    page, data = tmp_path / "book" / "deep" / "page.html", tmp_path / "_static" / "data"
+    page.parent.mkdir(parents=True)
+    state = json.dumps({"state": {"m": late()}})
+    page.write_text(f'<script type="application/vnd.jupyter.widget-state+json">{state}</script>')
+    build(tmp_path)
+    html = page.read_text()
+    places = BeautifulSoup(html, "html.parser").select("template[data-buffer]")
+    assert sorted(place["data-buffer"] for place in places) == sorted(file.stem for file in data.iterdir())
+    assert all((page.parent / place["data-src"]).resolve().parent == data for place in places) and len(places) == 4
+    assert BeautifulSoup(html, "html.parser").select("script[src]") == [] and len(html) < 10_000
+    build(tmp_path)  # a page that is not written anew keeps what it may ask for
+    assert page.read_text() == html and len([*data.iterdir()]) == 4
+    page.write_text("<p>no widgets</p>")
+    build(tmp_path)
+    assert [*data.iterdir()] == []
+
+
+def test_the_widgets_ask_any_model_in_the_same_way(page):
+    code = (HOST.parents[1] / "common.js").read_text(encoding="utf-8")
+    found = page("about:blank").page.evaluate(
+        """async (code) => {
+          const { brought } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+          const jupyter = { get: (name) => ({ younger: ["a", "b"] })[name] };
+          const ours = { bring: async (...asked) => asked };
+          return [await brought(jupyter, "younger"), await brought(jupyter, "younger", 1),
+                  await brought(ours, "younger", 0), (await brought(ours, "younger")).slice(0, 1)];
+        }""",
+        code,
+    )
+    assert found == [["a", "b"], "b", ["younger", 0], ["younger"]]
+
+
+def test_an_explorable_that_says_the_same_again_is_not_announced_again(page):
+    code = (HOST.parents[1] / "common.js").read_text(encoding="utf-8")
+    told = page("about:blank").page.evaluate(
+        """async (code) => {
+          const { explorable } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+          const { say } = explorable(document.body, { get: () => "" });
+          const live = document.querySelector("[role=status]"), told = [];
+          new MutationObserver(() => told.push(live.textContent)).observe(live, { childList: true });
+          const pause = () => new Promise((resolve) => setTimeout(resolve, 600));
+          for (const words of ["One.", "One.", "Two.", "Two.", "Three."]) { say(words); await pause(); }
+          say("Four."); say("Four."); await pause(); // the second time takes nothing back of the first
+          return told;
+        }""",
+        code,
+    )
+    assert told == ["Two.", "Three.", "Four."]

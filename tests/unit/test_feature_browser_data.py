@@ -240,6 +240,15 @@ def test_a_page_of_its_own_is_whole_and_asks_for_nothing(tmp_path):
     assert "<title>Features" not in (tmp_path / "features.html").read_text(encoding="utf-8")
 
 
+def test_a_page_of_its_own_holds_no_other_widget_of_the_notebook(tmp_path):
+    other = FeatureBrowser(cards(3), title="Another one")
+    widget = Superposition()
+    page = save_html(widget, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Another one" not in page and other.model_id not in page
+    state = json.loads(re.search(r'widget-state\+json">(.*?)</script>', page, re.DOTALL)[1])["state"]
+    assert set(state) == {widget.model_id, widget.layout.model_id}
+
+
 @pytest.mark.parametrize(
     "name, words",
     [

@@ -4,7 +4,7 @@ import html
 import json
 from pathlib import Path
 
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state, embed_data
 
 from ...files import whole
 from ..base import without_comments
@@ -66,7 +66,8 @@ def save_html(widget: Explorable, path: str | Path) -> Path:
         raise ValueError(f"path is {str(path)!r}; expected a name that ends in .html, so that a browser opens it")
     if not path.parent.is_dir():
         raise ValueError(f"path is {str(path)!r}, but {str(path.parent)!r} is no folder; expected one that is there")
-    data = embed_data(views=[widget], drop_defaults=False)
+    # Of itself, embed_data would take the states of all widgets that are alive, and a notebook has many.
+    data = embed_data(views=[widget], state=dependency_state([widget], drop_defaults=False))
     # A text may hold "</script>"; JSON can write "<" in another way.
     view, state = (json.dumps(part).replace("<", "\\u003c") for part in (data["view_specs"][0], data["manager_state"]))
     host = without_comments(_HOST.read_text(encoding="utf-8"))

@@ -11,7 +11,8 @@
  * knows that no kernel will answer.
  *
  * Large buffers of a page of the book stand in scripts of their own (published.py, move_buffers), which arrive when they may:
- * only the widgets that need them wait. They are scripts because a page on file:// can fetch nothing.
+ * only the widgets that need them wait. They are scripts because a page on file:// can fetch nothing. A widget may name traits in
+ * its trait `late`: it does not wait for their buffers, whose scripts come only when it asks for them (`bring`).
  *
  * @typedef {{ data?: string, file?: string, path: (string | number)[] }} SavedBuffer  base64, or the key of the script that
  *   brings it, and where it belongs in the state
@@ -38,20 +39,44 @@
     return (key) => (made.has(key) ? made.get(key) : made.set(key, make(key)).get(key));
   };
 
-  /** The buffer that a script brings; it fails where the script did. */
-  const brought = once((/** @type {string} */ file) => new Promise((resolve, reject) => {
+  /** The text that a script brings; it fails where the script did. @param {string} file @returns {Promise<string>} */
+  const arrival = (file) => new Promise((resolve, reject) => {
+    const texts = () => /** @type {any} */ (window).saelibBuffers ?? {};
     const settle = () => {
-      const base64 = /** @type {any} */ (window).saelibBuffers?.[file];
-      if (base64 !== undefined) resolve(toDataView(base64));
-      else reject(new Error("its data did not arrive. Reload the page to try again."));
+      if (!(file in texts())) return reject(new Error("its data did not arrive. Reload the page to try again."));
+      resolve(texts()[file]);
+      delete texts()[file]; // it is large, and its bytes are all that is used from here on
     };
-    const script = document.querySelector(`script[data-buffer="${file}"]`);
-    const there = /** @type {any} */ (window).saelibBuffers?.[file] !== undefined;
-    if (there || !script || document.readyState === "complete") return settle();
-    for (const event of ["load", "error"]) script.addEventListener(event, settle);
-    // A script that failed before this one ran says nothing any more; the page waits for all of its scripts, though.
-    addEventListener("load", settle);
-  }));
+    if (file in texts()) return settle();
+    /** @type {HTMLScriptElement|null} */
+    const own = document.querySelector(`script[data-buffer="${file}"]`);
+    if (own && document.readyState !== "complete") {
+      for (const event of ["load", "error"]) own.addEventListener(event, settle);
+      // A script that failed before this one ran says nothing any more; the page waits for all of its scripts, though.
+      addEventListener("load", settle);
+      return;
+    }
+    /** @type {HTMLTemplateElement|null} */
+    const place = document.querySelector(`template[data-buffer="${file}"]`);
+    const src = own?.src ?? place?.dataset.src;
+    if (!src) return settle();
+    const script = Object.assign(document.createElement("script"), { async: true, src });
+    for (const event of ["load", "error"]) script.addEventListener(event, () => { script.remove(); settle(); });
+    document.head.append(script);
+  });
+
+  /** What came, or is on its way, by the keys of the scripts. @type {Map<string, Promise<DataView>>} */
+  const buffers = new Map();
+  /** The buffer that a script brings, the same for all who ask. Where it failed, it is tried again when it is asked for again.
+   * @param {string} file */
+  function brought(file) {
+    const before = buffers.get(file);
+    if (before) return before;
+    const coming = arrival(file).then(toDataView);
+    buffers.set(file, coming);
+    coming.catch(() => buffers.delete(file));
+    return coming;
+  }
 
   /** Equality by value of what a trait holds; binary values count as equal only when they are the same one.
    * @param {any} a @param {any} b @returns {boolean} */
@@ -73,21 +98,39 @@
       /** @type {Map<string, Set<Listener>>} */
       this.listeners = new Map();
       this.widget_manager = { get_model: getModel };
-      this.waits = saved.buffers?.some(({ file }) => file !== undefined) ?? false;
       for (const { data, path } of saved.buffers ?? []) if (data !== undefined) this.put(path, toDataView(data));
+      /** What is not in its place yet. */
+      this.missing = (saved.buffers ?? []).filter(({ file }) => file !== undefined);
     }
     /** @param {(string | number)[]} path @param {DataView} buffer */
     put(path, buffer) {
       const holder = path.slice(0, -1).reduce((/** @type {any} */ at, key) => at[key], this.state);
       holder[path[path.length - 1]] = buffer;
     }
-    /** Done when all buffers are there. */
-    async complete() {
-      if (!this.waits) return;
-      await Promise.all((this.saved.buffers ?? []).map(async ({ file, path }) => {
-        if (file !== undefined) this.put(path, await brought(file));
+    /** The missing buffers that the widget needs before it can be shown. */
+    get needed() {
+      // Widgets of others may have a trait of this name that means something else.
+      const late = Array.isArray(this.state.late) ? this.state.late : [];
+      return this.missing.filter(({ path }) => !late.includes(path[0]));
+    }
+    /** Done when these are in their places. @param {SavedBuffer[]} missing */
+    async fill(missing) {
+      await Promise.all(missing.map(async (buffer) => {
+        const data = await brought(/** @type {string} */ (buffer.file));
+        // Whoever else has waited for it may have put it there, and the widget something else since.
+        if (!this.missing.includes(buffer)) return;
+        this.put(buffer.path, data);
+        this.missing = this.missing.filter((other) => other !== buffer);
       }));
-      this.waits = false;
+    }
+    /**
+     * The value of a trait, when its buffers are in their places; with an index one item of it, for which no other has to come.
+     * Traits that `late` names have to be asked for so. It fails with words for the reader where the data does not arrive.
+     * @param {string} name @param {number} [index]
+     */
+    async bring(name, index) {
+      await this.fill(this.missing.filter(({ path: [trait, item] }) => trait === name && (index === undefined || item === index)));
+      return index === undefined ? this.get(name) : this.get(name)[index];
     }
     /** @param {string} name */
     get(name) {
@@ -138,7 +181,7 @@
   /** @param {string} id */
   async function getModel(id) {
     const model = find(id);
-    await model.complete();
+    await model.fill(model.needed);
     return model;
   }
 
@@ -189,11 +232,11 @@
       name = (model.get("_anywidget_id") ?? kind).split(".").pop();
       if (from === "anywidget") {
         if (model.get("_css")) addStyle(model.get("_css"));
-        if (model.waits) {
+        if (model.needed.length) {
           // The widget's own style says how much room it will take.
           note(el, "loading", "Loading\u2026");
           el.dataset.widgetLoading = name;
-          await model.complete();
+          await model.fill(model.needed);
           el.replaceChildren();
           delete el.dataset.widgetLoading;
         }
