@@ -35,7 +35,7 @@ const hasPart = (/** @type {string} */ text, /** @type {string} */ part) => text
 const strengthOf = ({ features }, brick) => features.find(([number]) => number === brick)?.[1] ?? 0;
 
 /** A token or a piece of text, with its white space made visible as in the feature browser. @param {string} text */
-const codeOf = (text) => el("code", {}, text
+const codeOf = (text) => el("code", { className: "sae-quiz-token" }, text
   .replace(/ +/g, (blanks, at) => (blanks.length > 1 || at + 1 === text.length ? "·".repeat(blanks.length) : blanks))
   .replace(/\t/g, "→").replace(/\r/g, "␍").replace(/\n/g, "⏎"));
 
@@ -221,7 +221,9 @@ KINDS.experiment = {
     /** The latest that the explorable has told. @type {Seen|undefined} */
     let seen;
     const section = () => document.getElementById(`live-${explorable}`);
-    const title = () => seen?.title ?? section()?.querySelector(".sae-title")?.textContent ?? "the explorable";
+    const itsTitle = () => seen?.title ?? section()?.querySelector(".sae-title")?.textContent;
+    const title = () => itsTitle() ?? "the explorable";
+    const titleNode = () => (itsTitle() === undefined ? title() : el("em", {}, title()));
 
     const words = el("p", {});
     const parts = goalsOf(question).map((each) => {
@@ -249,8 +251,8 @@ KINDS.experiment = {
       // In a notebook, which has no such pages, it would lead away from the reader's work.
       way.hidden = !section() && document.documentElement.dataset.widgetHost === undefined;
       const found = seen && factsOf(question, seen);
-      words.replaceChildren(...(found ? ["Seen in ", el("em", {}, title()), ": ", ...seenWords(question, found), "."]
-        : ["Nothing is seen yet of ", el("em", {}, title()), "."]));
+      words.replaceChildren(...(found ? ["Seen in ", titleNode(), ": ", ...seenWords(question, found), "."]
+        : ["Nothing is seen yet of ", titleNode(), "."]));
       for (const { each, sign, verdict, node } of parts) {
         const holds = found !== undefined && each.holds(goal, found);
         const now = found ? each.now(goal, found) : [];
