@@ -7,6 +7,7 @@
     planted        synthetic data from known features
     python_files   Python's own standard library as text, split by file
     python_labels  labels of every character of Python source
+    text_files     texts of one's own, split by file
     tokens         tokenized text, and tokens in windows
 
 It uses only `checks` and `streams`; what reads pictures and tables is imported by the function that needs it.
@@ -19,10 +20,11 @@ from .photos import PHOTOS, from_patches, gray, patches, photo, photo_patches
 from .planted import World, WorldBatches, planted
 from .python_files import PythonFile, python_files
 from .python_labels import LABELS, label_characters, label_texts, label_tokens
+from .text_files import TextFile, text_files
 from .tokens import Tokens, tokenize, train_tokenizer, windows
 
 __all__ = [
-    "LABELS", "PHOTOS", "Cats", "Pictures", "PythonFile", "Tokens", "World", "WorldBatches",
+    "LABELS", "PHOTOS", "Cats", "Pictures", "PythonFile", "TextFile", "Tokens", "World", "WorldBatches",
     "cartoon_cats", "digits", "faces", "from_patches", "gray", "label_characters", "label_texts", "label_tokens", "patches", "photo",
-    "photo_patches", "planted", "python_files", "tokenize", "train_tokenizer", "windows",
+    "photo_patches", "planted", "python_files", "text_files", "tokenize", "train_tokenizer", "windows",
 ]  # fmt: skip

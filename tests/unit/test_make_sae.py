@@ -58,7 +58,7 @@ def test_it_says_how_good_it_is_on_the_files_that_are_held_out(make):
     sae.requires_grad_(False)
     held, learned = (tokenize([file.text for file in FILES if file.held_out == side], TOKENIZER) for side in (True, False))
     held_x, x = (token_activations(MODEL, "blocks.0", tokens) for tokens in (held, learned))
-    assert f"read 3 files, {len(x):,} tokens" in printed and "trained for 40 steps of 32 tokens" in printed
+    assert f"read 3 texts, {len(x):,} tokens" in printed and "trained for 40 steps of 32 tokens" in printed
     codes = sae.encode(held_x)
     fvu, used, dead = map(float, re.search(r"held out: FVU ([\d.]+), ([\d.]+) active features for a token, ([\d.]+)% dead", printed).groups())
     assert fvu == pytest.approx(metrics.fvu(held_x, sae.decode(codes)), abs=6e-4)
@@ -105,7 +105,7 @@ def test_options_that_do_not_fit_are_named_before_anything_is_read(make, bad, ca
 
 def test_one_file_of_so_many_may_be_enough(make):
     every, printed = make("some", every=2)  # the first and the third of those that are not held out
-    assert "read 2 files" in printed
+    assert "read 2 texts" in printed
     assert equal(every, make("two", [FILES[0], FILES[1], FILES[3]])[0])
 
 
