@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import traitlets
+from torch import Tensor
 
 from ... import checks
 from ...gpt import GPT
@@ -106,7 +107,7 @@ class LiveGPT(Explorable):
         if younger and (step is None or checks.count("step", step, least=0) <= max(younger)):
             raise ValueError(f"step is {step!r}; expected more than {max(younger)}, the last step of younger")
         turned = [
-            [[checks.feature(f"a key of {name}", feature, d_sae), checks.number(f"{name}[{feature}]", value, least=0)] for feature, value in (each or {}).items()]
+            [[checks.feature(f"a key of {name}", feature, d_sae), checks.number(f"{name}[{feature}]", _plain(value), least=0)] for feature, value in (each or {}).items()]
             for name, each in (("gains", gains), ("puts", puts))
         ]
         super().__init__(
@@ -116,6 +117,11 @@ class LiveGPT(Explorable):
             told=checks.number("told", told, least=0, most=1), cards_here=bool(cards_here), step=step, steps=[*younger], cards=_pack_cards(cards),
             weights=pack_gpt(gpt), vocabulary=vocabulary, box=b"" if sae is None else pack_sae(sae, block), younger=[pack_gpt(each) for each in younger.values()],
         )  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    """A tensor of one number as that number, such as an activation just as it was computed."""
+    return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
 
 
 def _sizes(name: str, gpt: object) -> None:
