@@ -16,11 +16,18 @@ function half(code) {
   return code & 32768 ? -size : size;
 }
 
-/** What a tensor's bytes are read with, by their type. @type {Record<string, { size: number, read: (view: DataView, at: number) => number }>} */
-const KINDS_OF_NUMBER = {
-  F32: { size: 4, read: (view, at) => view.getFloat32(at, true) },
-  F16: { size: 2, read: (view, at) => half(view.getUint16(at, true)) },
-  F8_E4M3: { size: 1, read: (view, at) => EIGHT_BITS[view.getUint8(at)] },
+/** How each type's bytes become numbers. (All browsers run on processors that put the lowest byte first, as the file does.) */
+const READERS = {
+  F32: { size: 4, read: (/** @type {Uint8Array} */ bytes) => new Float32Array(bytes.buffer) },
+  F16: { size: 2, read: (/** @type {Uint8Array} */ bytes) => Float32Array.from(new Uint16Array(bytes.buffer), half) },
+  F8_E4M3: {
+    size: 1,
+    read(/** @type {Uint8Array} */ bytes) {
+      const values = new Float32Array(bytes.length);
+      for (let i = 0; i < bytes.length; i++) values[i] = EIGHT_BITS[bytes[i]];
+      return values;
+    },
+  },
 };
 
 /**
@@ -35,21 +42,21 @@ export function readTensors(view) {
   /** @type {Map<string, Tensor>} */
   const tensors = new Map();
   for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(entries)) {
-    const kind = KINDS_OF_NUMBER[dtype];
-    if (!kind) throw new Error(`${name} is ${dtype}; expected one of ${Object.keys(KINDS_OF_NUMBER).join(", ")}.`);
+    const kind = READERS[/** @type {keyof typeof READERS} */ (dtype)];
+    if (!kind) throw new Error(`${name} is ${dtype}; expected one of ${Object.keys(READERS).join(", ")}.`);
     const count = shape.reduce((/** @type {number} */ product, /** @type {number} */ size) => product * size, 1);
     if (end - start !== count * kind.size || 8 + length + end > view.byteLength) {
       throw new Error(`${name} has bytes ${start} to ${end}; expected ${count * kind.size} of them, within the file.`);
     }
-    const values = new Float32Array(count);
-    for (let i = 0, at = 8 + length + start; i < count; i++, at += kind.size) values[i] = kind.read(view, at);
-    tensors.set(name, { shape, values });
+    // A copy of its own, for the file may begin anywhere in its buffer.
+    const bytes = new Uint8Array(view.buffer, view.byteOffset + 8 + length + start, end - start).slice();
+    tensors.set(name, { shape, values: kind.read(bytes) });
   }
   for (const [name, { values }] of tensors) {
     const scale = tensors.get(`${name}.scale`)?.values;
     if (!scale) continue;
     const wide = values.length / scale.length;
-    for (let i = 0; i < values.length; i++) values[i] *= scale[Math.floor(i / wide)];
+    for (let i = 0, row = 0; row < scale.length; row++) for (const end = i + wide; i < end; i++) values[i] *= scale[row];
     tensors.delete(`${name}.scale`);
   }
   return { notes, tensors };

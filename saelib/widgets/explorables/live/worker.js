@@ -46,6 +46,7 @@ class Engine {
   *load({ key, gpt, tokenizer, sae, like }) {
     const own = new GptEngine(readTensors(viewOf("gpt", gpt)));
     const { n_tokens, n_layers, d_model } = own.settings;
+    yield;
     let encoder = null;
     if (sae) {
       encoder = new SaeEngine(readTensors(viewOf("sae", sae)));
