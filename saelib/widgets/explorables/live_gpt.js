@@ -55,8 +55,13 @@ export default {
         return { label, f1, maximum, weak: label !== null && (f1 ?? 0) < told, card: model.get("cards_here") && cards.has(feature) };
       },
     };
+    // What it opens with, which the traits say only until something is changed.
+    const [opening, place0, here0] = ["text", "place", "here"].map((name) => model.get(name));
+    const [gains0, puts0] = ["gains", "puts"].map((name) => JSON.parse(JSON.stringify(model.get(name))));
     /** @returns {State} */
-    const beginning = () => ({ text: model.get("text"), place: model.get("place"), gains: new Map(model.get("gains")), puts: new Map(model.get("puts")), here: model.get("here"), heads: [], head: null, brick: null, younger: null });
+    const beginning = () => ({ text: opening, place: place0, gains: new Map(gains0), puts: new Map(puts0), here: here0, heads: [], head: null, brick: null, younger: null });
+    /** Another text begins anew; the one that it opened with, as it opened. @param {string} text */
+    const begin = (text) => ({ ...beginning(), ...(text === opening ? {} : { text, place: null, gains: new Map(), puts: new Map() }), younger: state.younger });
     let state = beginning();
 
     /** @type {Loaded|null} */
@@ -78,7 +83,7 @@ export default {
     const undo = el("button", { type: "button", onclick: takeBack }, "Undo");
     const copy = el("button", { type: "button", onclick: toPicture }, "Copy as a picture");
     const tools = el("div", { className: "sae-live-tools" },
-      ...examples.map(([name, text]) => el("button", { type: "button", className: "sae-live-example", translate: false, "aria-label": `Example: ${name}`, onclick: () => change({ ...beginning(), gains: new Map(), puts: new Map(), text, place: null, younger: state.younger }) }, name)),
+      ...examples.map(([name, text]) => el("button", { type: "button", className: "sae-live-example", translate: false, "aria-label": `Example: ${name}`, onclick: () => change(begin(text)) }, name)),
       undo, copy);
     controls.append(el("div", { className: "sae-live-field" }, el("label", { for: field.id }, "Your text"), field, tools));
 
@@ -386,7 +391,7 @@ export default {
         bits: Array.from(now.bits, (bits) => (Number.isFinite(bits) ? bits : null)), features: entries(now.features, at),
         edited: now.edited && { guesses: top(now.edited, at), gains: [...state.gains], puts: [...state.puts], heads: state.heads },
         step: state.younger === null ? model.get("step") : steps[state.younger],
-        example: [model.get("text"), ...examples.map(([, text]) => text)].includes(state.text),
+        example: [opening, ...examples.map(([, text]) => text)].includes(readText),
       } }));
     }
     document.addEventListener("saelive-ask", announce);
@@ -419,7 +424,7 @@ export default {
       const at = place();
       const colours = /** @type {Record<string, string>} */ ({ colour: style.getPropertyValue(colour.slice(4, -1)), text: style.getPropertyValue("--sae-text"), ground: style.getPropertyValue("--sae-ground") });
       const lists = /** @type {[string, [string, number][]][]} */ ([[reading.edited ? "As it is" : "What comes next", top(reading, at)], ...(reading.edited ? [["With what you turned", top(reading.edited, at)]] : [])]);
-      status.textContent = await copyPicture(picture({ title: model.get("title"), tokens: shaded, place: at, lists, foot, colour: colours.colour, text: colours.text, ground: colours.ground }), section.id);
+      status.textContent = await wait(copyPicture(picture({ title: model.get("title"), tokens: shaded, place: at, lists, foot, colour: colours.colour, text: colours.text, ground: colours.ground }), section.id));
     }
 
     field.addEventListener("input", () => change({ text: field.value, place: null }));

@@ -104,7 +104,12 @@ export function turned({ names, onChange, onWhere, onTurn, onRelease }) {
       words: (number) => (number === 0 ? (kind === "gains" ? "off" : "not put in") : kind === "gains" ? (number === 1 ? "as it is" : `× ${number.toFixed(2)}`) : `put in at ${number.toFixed(1)}`),
       onInput: (number) => onChange(kind, feature, number), onRelease,
     });
-    const back = el("button", { type: "button", "aria-label": `Put brick ${feature} back`, onclick: () => onChange(kind, feature, null) }, "Put back");
+    const back = el("button", { type: "button", "aria-label": `Put brick ${feature} back`, onclick() {
+      // The button goes with its row; who pressed it by a key goes on from the field below.
+      const byKey = back.matches(":focus-visible");
+      onChange(kind, feature, null);
+      if (byKey) find.node.querySelector("input")?.focus({ preventScroll: true });
+    } }, "Put back");
     return { node: el("div", { className: "sae-turned-row" }, node, back), set };
   }
   return {

@@ -46,7 +46,7 @@ export function writing({ controls, onWrite, onStop, onTake }) {
       start.textContent = "Stop";
       state.textContent = `Lots no. ${lots.seed}, the same for all columns: they part only where the GPT expects something else.`;
       columns = names.map(({ name, note }) => {
-        const page = el("div", { className: "sae-text sae-page", translate: false });
+        const page = el("div", { className: "sae-text sae-page", role: "group", "aria-label": `What was written: ${name}`, tabIndex: 0, translate: false });
         const foot = el("p", { className: "sae-aside" });
         const take = el("button", { type: "button", onclick: () => onTake(column.text), "aria-label": `Go on from this text: ${name}` }, "Go on from here");
         const column = { page, foot, text: "", shaded, node: el("section", { "aria-label": name }, el("p", { className: "sae-sheet-name" }, name), el("p", { className: "sae-aside" }, note), page, el("div", { className: "sae-live-tools" }, take), foot) };
