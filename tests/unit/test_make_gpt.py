@@ -1,5 +1,6 @@
 """The program that makes the GPT: what it writes, that it learns, and that a stop in the middle changes nothing."""
 
+import hashlib
 import json
 import math
 import sys
@@ -7,7 +8,8 @@ import sys
 import pytest
 import torch
 from saelib import GPT, files, load_gpt, load_tokenizer, make_gpt
-from saelib.data import PythonFile, tokenize, train_tokenizer
+from saelib.data import PythonFile, text_files, tokenize, train_tokenizer
+from saelib.data.text_files import fingerprint
 from saelib.gpt import save_gpt
 from saelib.language import bits_per_byte, token_losses
 
@@ -119,6 +121,135 @@ def test_a_place_that_holds_something_else_is_left_as_it_is(make, tmp_path, caps
     with pytest.raises(SystemExit):
         make(tmp_path / "file")
     assert "which is a file" in capsys.readouterr().err
+
+
+# Texts of one's own.
+
+LETTER = "It rains again, and the cat sleeps on the letters. What shall I write of the garden?\n\n"
+OWN = {name: value for name, value in SIZES.items() if name not in ("steps", "tokens", "every")} | {"lr": 0.02}
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """A function that runs the program on a folder of texts into "my-gpt", with the sizes that go with its defaults."""
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for number in range(6):
+        (texts / f"{number} é.txt").write_text(40 * LETTER.replace("cat", f"cat {number}"), encoding="utf-8")
+    monkeypatch.setattr(make_gpt, "LEAST_STEPS", 20)
+    monkeypatch.setattr(make_gpt, "TIMES", 0)
+    monkeypatch.setattr(make_gpt, "BYTES", 50)
+    monkeypatch.setattr(make_gpt, "LEAST_EVERY", 10)
+
+    def run(path=texts, out=tmp_path / "my-gpt", **changes):
+        words = [word for name, value in {**OWN, **changes}.items() for word in (f"--{name}", str(value))]
+        monkeypatch.setattr(sys, "argv", ["make_gpt", "--texts", str(path), "--out", str(out), "--keep", "10", *words])
+        make_gpt.main()
+        return out
+
+    return run
+
+
+def test_a_gpt_of_ones_own_texts_has_a_vocabulary_and_steps_that_these_can_carry(own, tmp_path, capsys):
+    (tmp_path / "texts" / "picture").write_bytes(b"\xff")
+    out = own()
+    printed = capsys.readouterr().out
+    files = text_files(tmp_path / "texts")
+    size = sum(len(file.text.encode()) for file in files if not file.held_out)
+    tokenizer, model = load_tokenizer(out / "tokenizer.json"), load_gpt(out / "gpt.safetensors")
+    assert tokenizer.get_vocab_size() == model.settings["n_tokens"] == size // make_gpt.BYTES > 257
+    written = json.loads((out / "history.json").read_text(encoding="utf-8"))
+    assert written["options"]["steps"] == 20 and written["options"]["texts"] == str(tmp_path / "texts")
+    bits = {row["step"]: row["held_out_bits_per_byte"] for row in written["history"]}
+    assert [*bits] == [0, 10, 20] and bits[20] < 0.8 * bits[0] and (out / "gpt-10.safetensors").exists()
+    assert "1 not in UTF-8" in printed and f"a vocabulary of {size // make_gpt.BYTES}; 20 steps read" in printed
+    held = [file.text for file in files if file.held_out]
+    assert bits_per_byte(token_losses(model, tokenize(held, tokenizer)), held) == pytest.approx(bits[20], abs=0.01)
+    noted = json.loads((out / "texts.json").read_text(encoding="utf-8"))
+    assert noted == {"texts": str(tmp_path / "texts"), "labels": "none", "files": fingerprint(files)}
+
+
+def test_one_file_is_enough(own, tmp_path, capsys):
+    out = own(tmp_path / "texts" / "1 é.txt", labels="none")
+    assert "1 texts," in (printed := capsys.readouterr().out) and "held out: 1," in printed
+    assert load_gpt(out / "gpt.safetensors").settings["n_tokens"] == 257
+
+
+def test_a_run_on_ones_own_texts_goes_on_and_ends_as_if_it_had_not_been_stopped(own, tmp_path, monkeypatch):
+    whole, batch = own(out=tmp_path / "whole"), make_gpt.batch
+
+    def broken(ids, size, context, seed, step):
+        if step == 13:
+            raise KeyboardInterrupt
+        return batch(ids, size, context, seed, step)
+
+    monkeypatch.setattr(make_gpt, "batch", broken)
+    with pytest.raises(KeyboardInterrupt):
+        own()
+    monkeypatch.setattr(make_gpt, "batch", batch)
+    (tmp_path / "texts").rename(tmp_path / "moved")  # they are known by what they are, not where
+    out = own(tmp_path / "moved")
+    one, other = (load_gpt(folder / "gpt.safetensors").state_dict() for folder in (whole, out))
+    assert all(torch.equal(value, other[weight]) for weight, value in one.items())
+    assert json.loads((out / "texts.json").read_text())["texts"] == str(tmp_path / "moved")
+
+
+def test_a_run_does_not_go_on_with_other_texts(own, make, tmp_path, capsys):
+    out = own(tokens=300)
+    before = contents(out)
+    (tmp_path / "texts" / "0 é.txt").write_text("other")
+    for again in (lambda: own(tokens=300), lambda: make(out)):
+        with pytest.raises(SystemExit):
+            again()
+        assert contents(out) == before and "a run with" in capsys.readouterr().err
+    (out / "last.safetensors").unlink()
+    (out / "gpt.safetensors").unlink()
+    (out / "gpt-10.safetensors").unlink()
+    (out / "history.json").unlink()
+    (out / "tokenizer.json").unlink()
+    with pytest.raises(SystemExit):
+        own(tokens=300)
+    assert "texts.json is about other texts" in capsys.readouterr().err
+
+
+def test_a_vocabulary_larger_than_the_texts_give_is_told_of(own, tmp_path, capsys):
+    out = own(tokens=5_000)
+    n_tokens = load_tokenizer(out / "tokenizer.json").get_vocab_size()
+    assert n_tokens < 1_000 and load_gpt(out / "gpt.safetensors").settings["n_tokens"] == n_tokens
+    assert f"the texts give {n_tokens} tokens, of the 5,000 that were asked for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "bad", "words"),
+    [
+        ("texts", {"labels": "python"}, "labels is 'python'; expected 'none' with texts"), ("nowhere", {}, "which is missing"),
+        ("empty", {}, "has no text in UTF-8"), ("small", {}, "context is 16; expected less than the 13 tokens"), ("texts", {"tokens": 256}, "tokens is 256"),
+        ("texts", {"out": "texts/my-gpt"}, "in the folder of the texts"), ("texts", {"out": "texts"}, "in the folder of the texts"),
+        ("texts", {"steps": 0}, "steps is 0"), ("texts", {"heads": 3}, "n_heads is 3"),
+    ],
+)  # fmt: skip
+def test_texts_that_do_not_fit_are_refused_before_anything_is_written(own, tmp_path, place, bad, words, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "small").write_text("few words, so")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit):
+        own(tmp_path / place, **{name: tmp_path / value if name == "out" else value for name, value in bad.items()})
+    assert words in capsys.readouterr().err and sorted(tmp_path.rglob("*")) == before
+
+
+def test_on_pythons_library_a_run_has_the_settings_that_it_always_had(make, tmp_path):
+    make(tmp_path)
+    notes = json.loads(files.read_tensors(tmp_path / "last.safetensors")[1]["settings"])
+    assert notes == SIZES | {
+        "lr": 0.02, "seed": 0, "decay": 0.1, "keep": [0, 8], "bfloat16": True,
+        "files": hashlib.sha256("\0".join(f"{file.name}\0{file.text}" for file in FILES).encode()).hexdigest()[:16],
+    }  # fmt: skip
+    assert json.loads((tmp_path / "texts.json").read_text()) == {"texts": None, "labels": "python", "files": notes["files"]}
+    assert set(json.loads((tmp_path / "history.json").read_text())["options"]) == {*notes, "out"} - {"files"}
+    options = make_gpt.argparse.Namespace(texts=None, steps=None, tokens=None, every=None)
+    for name in ("steps", "tokens", "every"):
+        make_gpt.fill(options, name, 1)
+    assert (options.steps, options.tokens, options.every) == (5000, 2048, 500)
 
 
 def test_training_that_diverges_stops_at_once_and_leaves_only_good_weights(make, tmp_path, capsys):

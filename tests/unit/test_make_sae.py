@@ -1,5 +1,6 @@
 """The program that makes the sparse autoencoder: what it writes and says, and that it learns from no file that is held out."""
 
+import json
 import re
 import sys
 
@@ -7,7 +8,8 @@ import pytest
 import saelib
 import torch
 from saelib import GPT, SparseAutoencoder, changed, data, load_gpt, load_tokenizer, make_sae, metrics
-from saelib.data import PythonFile, tokenize, train_tokenizer
+from saelib.data import PythonFile, text_files, tokenize, train_tokenizer
+from saelib.data.text_files import RECORD, fingerprint
 from saelib.gpt import SHIPPED, save_gpt
 from saelib.language import splice, token_activations, token_losses
 
@@ -112,6 +114,66 @@ def test_one_file_of_so_many_may_be_enough(make):
 def test_another_part_of_the_model_may_be_asked_for(make):
     sae, printed = make("neurons", part="blocks.1.mlp.neurons", features=48)
     assert (sae.d_in, sae.d_sae) == (64, 48) and "recovered" in printed
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path, capsys):
+    """A folder as make_gpt leaves it, with a function that runs the program on it."""
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for number in range(3):
+        (texts / f"{number}.txt").write_text((number + 2) * TEXT.replace("name", f"name{number}"), encoding="utf-8")
+    folder = tmp_path / "my-gpt"
+    save_gpt(MODEL, folder / "gpt.safetensors")
+    TOKENIZER.save(str(folder / "tokenizer.json"))
+    found = text_files(texts)
+    (folder / RECORD).write_text(json.dumps({"texts": str(texts), "labels": "none", "files": fingerprint(found)}))
+
+    def run(*words):
+        monkeypatch.setattr(
+            sys, "argv", ["make_sae", "--gpt", str(folder), "--features", "32", "--k", "4", "--steps", "40", "--batch", "32", *words]
+        )
+        make_sae.main()
+        return capsys.readouterr().out
+
+    return folder, found, run
+
+
+def test_a_folder_that_make_gpt_left_is_all_that_it_needs(own):
+    folder, found, run = own
+    printed = run()
+    sae = saelib.load(folder / "sae")
+    assert (sae.d_in, sae.d_sae) == (16, 32) and {path.name for path in (folder / "sae").iterdir()} == {
+        "cfg.json", "sae_weights.safetensors", "made.json",
+    }  # fmt: skip
+    made = json.loads((folder / "sae" / "made.json").read_text(encoding="utf-8"))
+    assert made == {"part": "blocks.1", "lr": 0.002, "features": 32, "k": 4, "steps": 40, "batch": 32, "seed": 0, "every": 1}
+    learned, held = (tokenize([file.text for file in found if file.held_out == side], TOKENIZER) for side in (False, True))
+    x, held_x = (token_activations(MODEL, "blocks.1", tokens) for tokens in (learned, held))
+    assert f"read {sum(not file.held_out for file in found)} texts, {len(x):,} tokens" in printed
+    fvu = float(re.search(r"held out: FVU ([\d.]+)", printed)[1])
+    assert fvu == pytest.approx(metrics.fvu(held_x, sae(held_x).detach()), abs=6e-4)
+    run("--out", str(folder / "other"), "--part", "blocks.0")
+    assert json.loads((folder / "other" / "made.json").read_text())["part"] == "blocks.0"
+
+
+def test_a_folder_whose_texts_or_weights_are_others_or_gone_is_refused(own, capsys, tmp_path):
+    folder, found, run = own
+
+    def refused(*words):
+        with pytest.raises(SystemExit):
+            run(*words)
+        assert not (folder / "sae").exists() and not (tmp_path / "texts" / "sae").exists()
+        return capsys.readouterr().err
+
+    assert "in the folder of the texts" in refused("--out", str(tmp_path / "texts" / "sae"))
+    assert "batch is 9999; expected at most" in refused("--batch", "9999")
+    (tmp_path / "texts" / "new.txt").write_text("new")
+    assert "holds other texts than the GPT" in refused()
+    (tmp_path / "texts").rename(tmp_path / "moved")
+    assert "if they have moved" in refused()
+    (folder / "gpt.safetensors").unlink()
+    assert "gpt.safetensors is missing" in refused()
 
 
 def test_the_books_sae_keeps_what_its_gpt_needs_with_as_few_bricks_as_its_card_says():
