@@ -11,7 +11,7 @@ import chromium
 import pytest
 import saelib
 import small_book
-from explorables import write_page
+from explorables import ALL, write_page
 from pages import in_script, serving, visit
 from playwright.sync_api import Page
 from quizzes import PAGE
@@ -140,7 +140,7 @@ def explorables(new_tab, address):
 
     def open_page(hash="", **options):
         tab = visit(new_tab(**options), f"{address}{hash}")
-        return tab, tab.locator("section.sae-explorable").all()
+        return tab, tab.locator(ALL).all()
 
     return open_page
 

@@ -11,6 +11,8 @@ HOST = ROOT / "saelib" / "widgets" / "host" / "widget-host.js"
 CLOSE = 0.6 / 255  # between a number and the pixel that shows it: half a step, and what float32 loses on the way
 FULL = 0.7  # what is missing is shown in full colour from here on: errors are smaller than ink
 BUSY = "[aria-busy=true]"
+# The live GPT answers when it has computed, and what can be done with it changes as it does: test_live_gpt tries it.
+ALL = "section.sae-explorable:not(.sae-live)"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width"><script defer src="widget-host.js"></script>
 <script>if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.dataset.theme = "dark";</script>

@@ -5,7 +5,7 @@ import re
 import pytest
 import saelib
 import torch
-from explorables import BUSY, CLOSE, FULL, labels, number, percent, pixels, readout, shares
+from explorables import ALL, BUSY, CLOSE, FULL, labels, number, percent, pixels, readout, shares
 from pages import CHAPTERS, ROOT, hash_of, settle, widgets
 from playwright.sync_api import expect
 from promises import *  # noqa: F403
@@ -20,8 +20,8 @@ def explorables(request, page, server, site):
     def opened(hash="", **options):
         tab = page(f"{server}/{chapter}.html{hash}", **options).page
         settle(tab)
-        found = tab.locator("section.sae-explorable").all()
-        assert len(found) == sum("prediction" in state for state in widgets(site / f"{chapter}.html"))
+        found = tab.locator(ALL).all()
+        assert len(found) == sum("prediction" in state and "late" not in state for state in widgets(site / f"{chapter}.html"))
         return tab, found
 
     return opened

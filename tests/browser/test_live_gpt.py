@@ -9,16 +9,16 @@ import torch
 from explorables import readout
 from pages import PHONE, WIDE, Finger, barriers, fits, hash_of, visit
 from playwright.sync_api import expect
-from safetensors.torch import load
 from saelib import language
 from saelib.gpt import SHIPPED
 from saelib.interpret import FeatureCard, swap_vectors
 from saelib.widgets import LiveGPT
 from saelib.widgets.explorables.live_weights import pack_gpt, pack_sae
+from safetensors.torch import load
 
 CAT = "class Cat:\n    def __init__(self, name):\n        self.name ="
 SHOP = "class Shop:\n    pass\n\n\n"
-BUSY = "[aria-busy=true]"
+TRY = "def f():\n    try:\n        pass\n    try"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,9 @@ def test_the_readout_says_the_first_guesses_and_what_the_token_cost(live):
 
 def bricks(section):
     """The bricks that are listed: their numbers and strengths."""
-    section.locator(".sae-board .sae-fold").evaluate_all("all => all.filter((button) => !button.hidden && button.ariaExpanded === 'false').forEach((button) => button.click())")
+    section.locator(".sae-board .sae-fold").evaluate_all(
+        "all => all.filter((button) => !button.hidden && button.ariaExpanded === 'false').forEach((button) => button.click())"
+    )
     named = section.locator(".sae-on-here .sae-brick").evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
     return [(int(number), float(strength)) for number, strength in (re.fullmatch(r"brick (\d+), on at ([\d.]+)", name).groups() for name in named)]
 
@@ -194,7 +196,7 @@ def test_the_bricks_that_are_on_are_those_that_python_finds(live, gpt, tokenizer
 
 
 def test_a_brick_says_its_label_its_grade_and_where_its_card_is(live):
-    section = type_in(live(), "try:\n    pass\ntry")
+    section = type_in(live(), TRY)
     row = section.locator(".sae-on-here li").filter(has=section.page.get_by_label(re.compile("^brick 585,")))
     expect(row).to_contain_text("keyword try, except or finally")
     expect(row).to_contain_text("F1 0.61")
@@ -208,21 +210,23 @@ def test_a_brick_says_its_label_its_grade_and_where_its_card_is(live):
 
 
 def turn_slider(section, name, value):
-    section.get_by_role("slider", name=name).evaluate("(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); input.dispatchEvent(new Event('change', { bubbles: true })); }", str(value))
+    section.get_by_role("slider", name=name).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); input.dispatchEvent(new Event('change', { bubbles: true })); }",
+        str(value),
+    )
     return answered(section)
 
 
 @pytest.mark.parametrize("gain", [0, 2.5])
 def test_a_turned_brick_changes_the_guesses_as_in_python(live, gpt, tokenizer, sae, vocabulary, gain):
-    text = "def f():\n    try:\n        pass\n    try"
-    section = type_in(live(), text)
+    section = type_in(live(), TRY)
     section.get_by_role("button", name="Turn brick 585", exact=True).click()
     answered(section)
     turn_slider(section, re.compile("^#585"), gain)
     plain, edited = lists(section)
-    assert_guesses(plain, gpt(as_input(tokenizer, text))[0, -1], vocabulary)
+    assert_guesses(plain, gpt(as_input(tokenizer, TRY))[0, -1], vocabulary)
     with saelib.changed(gpt, "blocks.2", language.turn(sae, 585, gain)):
-        assert_guesses(edited, gpt(as_input(tokenizer, text))[0, -1], vocabulary)
+        assert_guesses(edited, gpt(as_input(tokenizer, TRY))[0, -1], vocabulary)
     section.get_by_role("button", name="Put brick 585 back").click()
     answered(section)
     assert len(lists(section)) == 1
@@ -232,7 +236,15 @@ def test_a_swap_at_the_framed_token_is_that_of_the_chapter(served, new_tab, gpt,
     codes = {word: sae.encode(saelib.activations(gpt, "blocks.2", [as_input(tokenizer, SHOP + word)])[-1:]) for word in ("def", "class")}
     brick = {word: int(each.argmax()) for word, each in codes.items()}
     strength = codes["class"][0, brick["class"]]
-    widget = LiveGPT(saelib.load_gpt(), tokenizer, saelib.load(SHIPPED / "sae"), text=SHOP + "def", gains={brick["def"]: 0.0}, puts={brick["class"]: strength.item()}, here=True)
+    widget = LiveGPT(
+        saelib.load_gpt(),
+        tokenizer,
+        saelib.load(SHIPPED / "sae"),
+        text=SHOP + "def",
+        gains={brick["def"]: 0.0},
+        puts={brick["class"]: strength.item()},
+        here=True,
+    )
     section = answered(visit(new_tab(**WIDE), served(widget)).locator("section.sae-live"))
     with saelib.changed(gpt, "blocks.2", language.push(swap_vectors(sae, codes["def"], brick["def"], strength * sae.W_dec[brick["class"]]))):
         assert_guesses(lists(section)[1], gpt(as_input(tokenizer, SHOP + "def"))[0, -1], vocabulary)
@@ -311,7 +323,7 @@ def test_it_writes_the_likeliest_at_temperature_zero(live, gpt, tokenizer):
 
 
 def test_three_columns_are_written_from_the_same_lots_and_can_be_gone_on_from(live):
-    section = type_in(live(), "def f():\n    try:\n        pass\n    try")
+    section = type_in(live(), TRY)
     section.get_by_role("button", name="Turn brick 585", exact=True).click()
     answered(section)
     section.get_by_role("button", name="Let it write").click()
@@ -353,19 +365,27 @@ def test_a_younger_self_reads_the_same_text(live, tokenizer, vocabulary, step):
 
 
 def test_what_was_found_is_in_the_address(live, address, new_tab):
-    section = type_in(live(), "try:\n    x = 1\ntry")
+    section = type_in(live(), TRY)
     section.get_by_role("button", name="Turn brick 585", exact=True).click()
     turn_slider(answered(section), re.compile("^#585"), 3)
     section.get_by_role("button", name="Shade the text by brick 585").click()
     frame(section, 1)
     hash, seen = hash_of(section.page), lists(section)
     other = answered(visit(new_tab(**WIDE), address + hash).locator("section.sae-live"))
-    assert field(other).input_value() == "try:\n    x = 1\ntry"
+    assert field(other).input_value() == TRY
     assert lists(other) == seen and hash_of(other.page) == hash
     expect(other.get_by_role("button", name="Shade the text by brick 585")).to_have_attribute("aria-pressed", "true")
 
 
-@pytest.mark.parametrize("hash", ["#live-try=7", "#live-try={", '#live-try={"gains":[[1]],"place":-1,"heads":[["x",2]],"text":5,"younger":99}', '#live-try={"brick":99999,"place":9999}'])
+@pytest.mark.parametrize(
+    "hash",
+    [
+        "#live-try=7",
+        "#live-try={",
+        '#live-try={"gains":[[1]],"place":-1,"heads":[["x",2]],"text":5,"younger":99}',
+        '#live-try={"brick":99999,"place":9999}',
+    ],
+)
 def test_an_address_that_says_nonsense_is_passed_over(live, hash):
     assert field(live(hash)).input_value() == CAT
 
@@ -390,13 +410,17 @@ def test_too_long_a_text_is_kept_and_what_is_not_read_is_said(live):
     answered(section)
     assert field(section).evaluate("field => field.value.length") == 300_000
     assert tokens(section).count() == 512
-    expect(section.locator(".sae-live-status")).to_contain_text(re.compile(r"It reads 512 tokens at once, so the last 29\d,\d{3} letters are not read"))
+    expect(section.locator(".sae-live-status")).to_contain_text(
+        re.compile(r"It reads 512 tokens at once, so the last 29\d,\d{3} letters are not read")
+    )
 
 
 @pytest.mark.parametrize("text", ["\x00\x01\t\r\n\x7f", "\ud83d", "a\u200db\ufeff", "</script><b>bold</b>", " " * 300])
 def test_hostile_texts_are_read_as_text(live, text):
     section = live()
-    field(section).evaluate("(field, text) => { field.value = JSON.parse(text); field.dispatchEvent(new Event('input', { bubbles: true })); }", json.dumps(text))
+    field(section).evaluate(
+        "(field, text) => { field.value = JSON.parse(text); field.dispatchEvent(new Event('input', { bubbles: true })); }", json.dumps(text)
+    )
     section.page.wait_for_timeout(100)
     answered(section)
     assert len(lists(section)[0]) == 10 and section.locator(".sae-strip b").count() == 0
@@ -412,9 +436,12 @@ def test_fast_typing_ends_with_the_answer_to_the_last_letter(live, gpt, tokenize
 
 
 def test_a_dead_worker_is_said_and_the_text_is_kept(new_tab, address):
-    tab = new_tab(**WIDE, script="""
+    tab = new_tab(
+        **WIDE,
+        script="""
         const Real = Worker;
-        window.Worker = class extends Real { constructor(...given) { super(...given); window.worker = this; } };""")
+        window.Worker = class extends Real { constructor(...given) { super(...given); window.worker = this; } };""",
+    )
     section = answered(visit(tab, address).locator("section.sae-live"))
     tab.evaluate("worker.terminate(); worker.dispatchEvent(new ErrorEvent('error', { message: 'out of memory' }))")
     field(section).fill("for x in")
@@ -444,9 +471,18 @@ def test_it_starts_when_the_reader_comes_near_and_not_before(served, new_tab, to
 
 def test_the_page_is_told_what_is_seen(live):
     section = live()
-    section.page.evaluate("() => { window.heard = []; document.addEventListener('saelive', ({ detail }) => heard.push(detail)); document.dispatchEvent(new CustomEvent('saelive-ask')); }")
+    section.page.evaluate(
+        "() => { window.heard = []; document.addEventListener('saelive', ({ detail }) => heard.push(detail)); document.dispatchEvent(new CustomEvent('saelive-ask')); }"
+    )
     detail = section.page.evaluate("heard.at(-1)")
-    assert (detail["name"], detail["text"], detail["tokens"][-1], detail["example"], detail["edited"], detail["step"]) == ("try", CAT, " =", True, None, 5_000)
+    assert (detail["name"], detail["text"], detail["tokens"][-1], detail["example"], detail["edited"], detail["step"]) == (
+        "try",
+        CAT,
+        " =",
+        True,
+        None,
+        5_000,
+    )
     assert detail["guesses"][0][0] == " name" and detail["guesses"][0][1] > 0.9 and len(detail["features"]) > 3
     type_in(section, "while Tru")
     detail = section.page.evaluate("heard.at(-1)")
@@ -462,6 +498,68 @@ def test_it_fits_the_window_and_bars_nobody(live, look):
     wait_for_sheets(section)
     assert fits(section.page)
     assert barriers(section.page) == []
+
+
+def test_everything_is_reached_by_tab_once_and_in_order(live):
+    section = type_in(live(), TRY)
+    section.get_by_role("button", name="Turn brick 585", exact=True).click()
+    answered(section)
+    section.evaluate("section => { section.tabIndex = -1; section.focus(); section.removeAttribute('tabindex'); }")
+    reached = []
+    for _ in range(80):
+        section.page.keyboard.press("Tab")
+        place = section.evaluate("section => [...section.querySelectorAll('*')].indexOf(document.activeElement)")
+        if place < 0:
+            break
+        reached.append(place)
+    assert len(reached) > 25 and reached == sorted(set(reached))
+
+
+def test_a_brick_put_back_by_a_key_leaves_the_focus_near(live):
+    section = type_in(live(), TRY)
+    section.get_by_role("button", name="Turn brick 585", exact=True).click()
+    answered(section)
+    back = section.get_by_role("button", name="Put brick 585 back")
+    back.focus()
+    section.page.keyboard.press("Enter")
+    answered(section)
+    expect(section.get_by_role("spinbutton", name="Another brick")).to_be_focused()
+
+
+def test_a_number_that_no_brick_has_is_said(live):
+    section = live()
+    number = section.get_by_role("spinbutton", name="Another brick")
+    number.fill("5000")
+    section.get_by_role("button", name="Turn it").click()
+    expect(section).to_contain_text("Bricks have numbers from 0 to 1023.")
+    number.fill("585")
+    number.press("Enter")
+    answered(section)
+    expect(section.get_by_role("slider", name=re.compile("^#585"))).to_be_visible()
+
+
+def test_a_screen_reader_is_told_once_when_the_reader_pauses(live):
+    section = live()
+    section.page.wait_for_timeout(700)
+    section.evaluate(
+        "section => { window.told = []; new MutationObserver(() => told.push(section.querySelector('.sae-unseen').textContent)).observe(section.querySelector('.sae-unseen'), { childList: true, characterData: true, subtree: true }); }"
+    )
+    field(section).press_sequentially(" name", delay=30)
+    answered(section)
+    section.page.wait_for_timeout(900)
+    assert section.page.evaluate("told") == [readout(section)]
+
+
+def test_a_slider_that_moves_leaves_the_page_where_it_is(live):
+    section = live()
+    section.get_by_role("spinbutton", name="Another brick").fill("585")
+    section.get_by_role("button", name="Turn it").click()
+    answered(section)
+    slider = section.get_by_role("slider", name=re.compile("^#585"))
+    before = slider.bounding_box()["y"]
+    for value in (0, 3, 9):
+        turn_slider(section, re.compile("^#585"), value)
+        assert slider.bounding_box()["y"] == before
 
 
 def test_a_finger_presses_tokens_and_moves_sliders(live):

@@ -107,7 +107,10 @@ class LiveGPT(Explorable):
         if younger and (step is None or checks.count("step", step, least=0) <= max(younger)):
             raise ValueError(f"step is {step!r}; expected more than {max(younger)}, the last step of younger")
         turned = [
-            [[checks.feature(f"a key of {name}", feature, d_sae), checks.number(f"{name}[{feature}]", _plain(value), least=0)] for feature, value in (each or {}).items()]
+            [
+                [checks.feature(f"a key of {name}", feature, d_sae), checks.number(f"{name}[{feature}]", _plain(value), least=0)]
+                for feature, value in (each or {}).items()
+            ]
             for name, each in (("gains", gains), ("puts", puts))
         ]
         super().__init__(
@@ -157,5 +160,8 @@ def _parts(parts: Sequence[str] | None, boxed: bool, younger: bool) -> list[str]
 
 
 def _pack_cards(cards: Sequence[FeatureCard]) -> bytes:
-    rows = [[card.feature, card.label, None if card.label is None or math.isnan(card.f1) else round(card.f1, 2), float(f"{card.maximum:.4g}")] for card in cards]
+    rows = [
+        [card.feature, card.label, None if card.label is None or math.isnan(card.f1) else round(card.f1, 2), float(f"{card.maximum:.4g}")]
+        for card in cards
+    ]
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
