@@ -128,7 +128,7 @@ def close(text, share):
 def assert_guesses(list_, logits, vocabulary):
     share, token = logits.softmax(dim=-1).topk(10)
     assert len(list_) == 10
-    for (word, text), value in zip(list_, share.tolist()):
+    for (_, text), value in zip(list_, share.tolist()):
         assert close(text, value), (text, value)
     first = vocabulary[token[0]].strip()
     assert not first or list_[0][0] == first
