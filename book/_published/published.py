@@ -127,6 +127,7 @@ def share_code(saved: dict) -> None:
 
 
 LARGE = 100_000  # letters of base64: less would not be worth a request of its own
+SMALL = 2_000  # the same for what no page waits for, and what several widgets may share
 
 
 def move_buffers(saved: dict) -> tuple[dict[str, str], set[str]]:
@@ -139,13 +140,15 @@ def move_buffers(saved: dict) -> tuple[dict[str, str], set[str]]:
     moved, at_once = {}, set()
     for model in saved["state"].values():
         late = model["state"].get("late")
+        # Widgets of others may have a trait of this name that means something else.
+        late = late if isinstance(late, list) else []
         for buffer in model.get("buffers", ()):
-            if len(buffer.get("data", "")) > LARGE:
+            waits = buffer["path"][0] in late
+            if len(buffer.get("data", "")) > (SMALL if waits else LARGE):
                 data = buffer.pop("data")
                 buffer["file"] = hashlib.sha256(data.encode()).hexdigest()[:16]
                 moved[buffer["file"]] = data
-                # Widgets of others may have a trait of this name that means something else.
-                if not isinstance(late, list) or buffer["path"][0] not in late:
+                if not waits:
                     at_once.add(buffer["file"])
     return moved, moved.keys() - at_once
 
