@@ -35,9 +35,10 @@ const plain = (value) =>
 const bytes = (args) =>
   Object.fromEntries(Object.entries(args).map(([name, value]) => [name, value?.base64 ? Uint8Array.from(atob(value.base64), (one) => one.charCodeAt(0)) : value]));
 const answered = [];
-const ask = (kind, args) => link.ask(kind, bytes(args)).then(
+const patience = () => new Promise((resolve) => setTimeout(resolve, 60_000, { error: "no answer within a minute" }));
+const ask = (kind, args) => Promise.race([patience(), link.ask(kind, bytes(args)).then(
   (answer) => (answered.push(args.session ?? kind), plain(answer)),
-  (error) => ({ error: error.message }));
+  (error) => ({ error: error.message }))]);
 async function stream(kind, args) {
   const parts = [];
   try {
