@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import saelib
@@ -33,9 +35,10 @@ const plain = (value) =>
 const bytes = (args) =>
   Object.fromEntries(Object.entries(args).map(([name, value]) => [name, value?.base64 ? Uint8Array.from(atob(value.base64), (one) => one.charCodeAt(0)) : value]));
 const answered = [];
-const ask = (kind, args) => link.ask(kind, bytes(args)).then(
+const patience = () => new Promise((resolve) => setTimeout(resolve, 60_000, { error: "no answer within a minute" }));
+const ask = (kind, args) => Promise.race([patience(), link.ask(kind, bytes(args)).then(
   (answer) => (answered.push(args.session ?? kind), plain(answer)),
-  (error) => ({ error: error.message }));
+  (error) => ({ error: error.message }))]);
 async function stream(kind, args) {
   const parts = [];
   try {
@@ -66,7 +69,8 @@ class Engine:
 
     def ask(self, kind: str, **args: Any) -> Any:
         given = {name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value for name, value in args.items()}
-        return self.tab.evaluate("([kind, args]) => ask(kind, args)", [kind, given])
+        # As one text: to take apart thousands of numbers one by one would take the browser's driver seconds.
+        return json.loads(self.tab.evaluate("async ([kind, args]) => JSON.stringify(await ask(kind, args))", [kind, given]))
 
     def all(self, *asked: tuple[str, dict]) -> list[Any]:
         """What is answered to requests that are made at once."""
@@ -81,6 +85,7 @@ class Pair:
 
     def __init__(self, gpt: GPT, sae: saelib.SparseAutoencoder | None, block: int, tokenizer, mark: int, folder):
         self.tokenizer, self.mark, self.block = tokenizer, mark, block
+        self.known: dict[str, torch.Tensor] = {}
         self.packed = {"gpt": pack_gpt(gpt), **({"sae": pack_sae(sae, block)} if sae is not None else {})}
         (folder / "gpt.safetensors").write_bytes(self.packed["gpt"])
         self.gpt = saelib.gpt.load_gpt(folder / "gpt.safetensors")
@@ -94,17 +99,23 @@ class Pair:
     def tokens(self, text: str) -> torch.Tensor:
         return torch.tensor([[self.mark, *self.tokenizer.encode(text).ids]])[:, : self.gpt.context]
 
-    @torch.no_grad()
     def codes(self, text: str, change: dict | None = None) -> torch.Tensor:
         """The codes at each token: (n, d_sae), under a change those of the heads that are on."""
-        with self.under(change and {**change, "gains": [], "puts": []}):
-            return self.sae.encode(saelib.activations(self.gpt, f"blocks.{self.block}", [self.tokens(text)]))
+        heads = change and {**change, "gains": [], "puts": []}
+        return self.once(lambda ids: self.sae.encode(saelib.activations(self.gpt, f"blocks.{self.block}", [ids])), "codes", text, heads)
 
-    @torch.no_grad()
     def expects(self, text: str, change: dict | None = None, direction: torch.Tensor | None = None) -> torch.Tensor:
         """The logarithms of the probabilities of the next tokens: (n, n_tokens)."""
-        with self.under(change, direction):
-            return self.gpt(self.tokens(text))[0].log_softmax(dim=1)
+        return self.once(lambda ids: self.gpt(ids)[0].log_softmax(dim=1), "expects", text, change, direction)
+
+    @torch.no_grad()
+    def once(self, make: Callable[[torch.Tensor], torch.Tensor], what: str, text: str, change: dict | None, direction: torch.Tensor | None = None):
+        """What `make` gives for a text under a change; for the same it is not asked again."""
+        key = f"{what} {self.mark} {change} {direction} {text}"
+        if key not in self.known:
+            with self.under(change, direction):
+                self.known[key] = make(self.tokens(text))
+        return self.known[key]
 
     @contextlib.contextmanager
     def under(self, change: dict | None, direction: torch.Tensor | None = None):

@@ -48,16 +48,21 @@ class EngineLink {
 
   /** @param {number} id of a request that is open */
   async post(id) {
-    this.host ??= this.start();
-    const host = this.host;
+    const starting = (this.host ??= this.start());
+    let host;
     try {
-      const { take } = await host;
-      const request = this.open.get(id);
-      if (!request || this.host !== host) return;
-      take({ id, kind: request.kind, ...request.args });
+      host = await starting;
+    } catch (error) {
+      if (this.host === starting) this.die(`The GPT can't run in this page: ${/** @type {Error} */ (error).message}`);
+      return;
+    }
+    const request = this.open.get(id);
+    if (!request || this.host !== starting) return;
+    try {
+      host.take({ id, kind: request.kind, ...request.args });
       this.watch();
     } catch (error) {
-      if (this.host === host) this.die(`The GPT can't run in this page: ${/** @type {Error} */ (error).message}`);
+      this.answer({ id, error: `The request can't be sent: ${/** @type {Error} */ (error).message}` });
     }
   }
 
@@ -135,7 +140,7 @@ class EngineLink {
     if (this.timer || this.where === "page") return;
     this.silences = 0;
     this.timer = setInterval(async () => {
-      if (!this.open.size || !this.host) {
+      if (!this.open.size || !this.host || this.where === "page") {
         clearInterval(this.timer);
         this.timer = 0;
       } else if (++this.silences > SILENCES) {

@@ -99,11 +99,12 @@ class Engine {
   }
 
   /** The reading of a session under a change, not yet brought to its end. @param {Session} session @param {import("./changes.js").Change} change */
-  edited({ model, plain, edited }, change) {
-    const run = edited ?? new Run(model.gpt, model.sae);
-    run.setChange(change);
-    run.setIds(plain.ids.subarray(0, plain.n));
-    return run;
+  edited(session, change) {
+    const { model, plain } = session;
+    session.edited ??= new Run(model.gpt, model.sae);
+    session.edited.setChange(change);
+    session.edited.setIds(plain.ids.subarray(0, plain.n));
+    return session.edited;
   }
 
   /** A session that has read something, with a place in it. @param {any} request */
