@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from . import files, language, storage
-from .data import TextFile, Tokens, tokenize
-from .data.text_files import Records, texts_of
+from .data import PythonFile, TextFile, Tokens, tokenize
+from .data.text_files import texts_of
 from .gpt import GPT, load_gpt, load_tokenizer
 from .interpret import FeatureCard
 from .make_gpt import TOKENIZER
@@ -176,14 +176,13 @@ def earlier(folder: Path, step: int | None) -> dict[int, GPT]:
     return dict(sorted(found.items()))
 
 
-def beginnings(held: Records, tokenizer: "Tokenizer") -> dict[str, str]:
+def beginnings(held: Sequence[PythonFile | TextFile], tokenizer: "Tokenizer") -> dict[str, str]:
     """The beginnings of a few texts by short names, of different files where there are as many."""
-    firsts, others, seen = [], [], set()
+    firsts: dict[str, PythonFile | TextFile] = {}
     for file in held:
-        (others if split(file.name)[0] in seen else firsts).append(file)
-        seen.add(split(file.name)[0])
+        firsts.setdefault(split(file.name)[0], file)
     found: dict[str, str] = {}
-    for file in [*firsts, *others]:
+    for file in [*firsts.values(), *held]:
         text = beginning(file.text, tokenizer)
         if text.strip() and text not in found.values():
             name = short(file.name)
