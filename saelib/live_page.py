@@ -1,9 +1,9 @@
 """Makes a page of a GPT of your own, to type into: `python -m saelib.live_page --help`.
 
-It takes the folder where `python -m saelib.make_gpt` has written, with the earlier steps of training that were kept, and the
-sparse autoencoder in it, if `python -m saelib.make_sae` has trained one, and writes one HTML file. Any browser opens it, offline: the GPT itself
-runs in the page. What it reads at first is from the texts that were held out. The page holds the whole GPT, which may recite its
-texts: share it only with whom you would show these.
+It takes the folder where `python -m saelib.make_gpt` has written, with the earlier steps of training that were kept, and the sparse
+autoencoder in it, if `python -m saelib.make_sae` has trained one, and writes one HTML file. Any browser opens it, offline: the GPT
+itself runs in the page. What it reads at first is from the texts that were held out. The page holds the whole GPT, which may
+recite its texts: share it only with whom you would show these.
 """
 
 import argparse
