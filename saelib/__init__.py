@@ -21,8 +21,9 @@ The modules, in the order in which data flows through them; each imports only fr
     widgets      quizzes and explorables           (import saelib.widgets)
     make_gpt     trains the book's GPT again       (python -m saelib.make_gpt)
     make_sae     trains its sparse autoencoder again (python -m saelib.make_sae)
+    live_page    makes a page of a GPT of your own (python -m saelib.live_page)
 
-The last four are not imported with the rest: two need seaborn, Jupyter and ipywidgets, and two are programs.
+The last five are not imported with the rest: two need seaborn, Jupyter and ipywidgets, and three are programs.
 """
 
 from . import data, interpret, language, metrics

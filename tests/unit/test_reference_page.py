@@ -17,7 +17,7 @@ from torch import Tensor
 
 BOOK = Path(__file__).parents[2] / "book"
 # What the rooms are built on, and what only makes files that come with the library: not for readers.
-BEHIND = {"checks", "files", "kernels", "make_gpt", "make_sae", "streams"}
+BEHIND = {"checks", "files", "kernels", "live_page", "make_gpt", "make_sae", "streams"}
 MODULES = {name: reference.room(name) for name in reference.ROOMS}
 PAGE = reference.rooms()
 
