@@ -110,6 +110,8 @@ export default {
     /** @type {ReturnType<typeof heads>|null} */
     let looks = null;
     const looksRoom = el("div", {});
+    // What is left without a head is shown to those who have chosen one: it would give the answer away.
+    let guessedHead = false;
     const columns = el("div", { className: "sae-live-columns" }, el("div", {}, list.node, ...(shows("heads") ? [looksRoom] : [])),
       ...(box ? [el("div", {}, ...(turning ? [turning.node] : []), box.node, ...(finding ? [finding.node] : []))] : []));
     stage.append(status, tokens.node, el("div", { className: "sae-live-tools" }, legend, plain), columns, ...(pen ? [pen.node] : []));
@@ -276,7 +278,7 @@ export default {
         status.textContent = "";
         if (shows("heads") && !looks) {
           const { n_layers: layers, n_heads: count } = loaded.settings;
-          looks = heads({ layers, heads: count, onChoose: (head) => change({ head, brick: null }), onAllOn: () => change({ heads: [] }),
+          looks = heads({ layers, heads: count, onChoose(head) { guessedHead = true; change({ head, brick: null }); }, onAllOn: () => change({ heads: [] }),
             onOff: ([block, head]) => change({ heads: state.heads.some((one) => one[0] === block && one[1] === head) ? state.heads.filter((one) => one[0] !== block || one[1] !== head) : [...state.heads, [block, head]] }) });
           looksRoom.replaceChildren(looks.node);
         }
@@ -287,7 +289,22 @@ export default {
         fail(error);
       }
     }
+    let [reads, again] = [false, false];
+    /** One reading after the other: what changes meanwhile is read next, so that a slow machine, too, shows what a slider does while it moves. */
     async function read() {
+      again = true;
+      if (reads) return;
+      reads = true;
+      busy(++waiting);
+      while (again) {
+        again = false;
+        await readOnce();
+      }
+      busy(--waiting);
+      reads = false;
+      glance();
+    }
+    async function readOnce() {
       if (!loaded) return;
       const mine = ++asked;
       try {
@@ -313,7 +330,6 @@ export default {
         status.textContent = left > 0 ? `It reads ${loaded.settings.context} tokens at once, so the last ${left.toLocaleString("en")} letters are not read.` : "";
         tell({ tokens: words(), features: Array.from(answer.ids, (_, at) => entries(answer.features, at)) });
         draw();
-        await glance();
       } catch (error) {
         if (mine === asked) fail(error);
       }
@@ -372,8 +388,8 @@ export default {
       list.show(plainTop, editedTop);
       const word = at === 0 ? "the beginning" : inWords(shaded[at].word) || "␣";
       box?.show({ on: entries(reading.features, at), word, shaded: state.brick, turned: new Set([...state.gains.keys(), ...state.puts.keys()]) });
-      if (looks && look) looks.show({ look, words: shaded.map((one) => one.word), place: at, tokens: loaded.tokens, chosen: state.head, off: state.heads, without, guess: plainTop[0] });
-      const cost = at > 0 ? ` “${word}” itself cost ${reading.bits[at].toFixed(1)} bits.` : "";
+      if (looks && look) looks.show({ look, words: shaded.map((one) => one.word), place: at, tokens: loaded.tokens, chosen: state.head, off: state.heads, without: guessedHead ? without : null, guess: plainTop[0] });
+      const cost = at > 0 ? ` “${word}” itself cost ${reading.bits[at] < 0.05 ? "less than 0.05" : reading.bits[at].toFixed(1)} bits.` : "";
       const who = state.younger === null ? "the GPT" : `the GPT of step ${steps[state.younger].toLocaleString("en")}`;
       const mean = steps.length && shows("younger") && reading.bits.length > 1 ? ` The text cost it ${(reading.bits.slice(1).reduce((sum, bits) => sum + bits, 0) / (reading.bits.length - 1)).toFixed(1)} bits a token.` : "";
       const guess = (/** @type {[string, number][]} */ [[first, share], [second, less]]) => `“${inWords(first) || spoken(first)}” with ${percent(share)}, then “${inWords(second) || spoken(second)}” with ${percent(less)}`;
@@ -402,10 +418,10 @@ export default {
       await link.ask("stop", { session }).catch(() => {});
       const now = changed();
       const pushes = now !== null && now.gains.length + now.puts.length > 0;
-      const where = now?.at === null ? "at every token where it is on" : "at the framed token only";
+      const where = now?.at !== null ? "at the framed token only" : now.gains.length ? "at every token where it is on" : "at every token";
       const sheets = [{ name: state.younger === null ? "As it is" : `At step ${steps[state.younger].toLocaleString("en")}`, note: "Nothing is changed." }, ...(now ? [{ name: "With what you turned", note: pushes ? `Pushed ${where}.` : "Heads are switched off." }] : []),
         ...(pushes ? [{ name: "The control", note: lots.control === "lot" ? "Pushed as hard, in a direction drawn by lot." : "Pushed as hard, along another brick that is on in the text." }] : [])];
-      pen.begin(sheets, state.brick ?? [...state.gains.keys(), ...state.puts.keys()][0] ?? null);
+      pen.begin(sheets, shows("younger"), state.brick ?? [...state.gains.keys(), ...state.puts.keys()][0] ?? null);
       try {
         await link.stream("write", { key: readKey, session, text: readText, count: WRITTEN, seed: lots.seed, temperature: lots.temperature,
           columns: [null, ...(now ? [now] : []), ...(pushes ? [{ ...now, control: { kind: lots.control, seed: lots.seed } }] : [])] },
@@ -427,12 +443,15 @@ export default {
       status.textContent = await wait(copyPicture(picture({ title: model.get("title"), tokens: shaded, place: at, lists, foot, colour: colours.colour, text: colours.text, ground: colours.ground }), section.id));
     }
 
-    field.addEventListener("input", () => change({ text: field.value, place: null }));
+    // What it opened with is turned for the text that it opened with; what the reader has turned stays.
+    const untouched = () => JSON.stringify([[...state.gains], [...state.puts]]) === JSON.stringify([gains0, puts0]);
+    field.addEventListener("input", () => change({ text: field.value, place: null, ...(untouched() ? { gains: new Map(), puts: new Map(), here: false } : {}) }));
     // Who begins to type does not wait for the page to be scrolled.
     field.addEventListener("focus", start);
 
     const linked = restored();
     if (linked) state = linked;
+    guessedHead = state.head !== null || state.heads.length > 0;
     apply(state);
     list.show([], null);
     say("The GPT starts when you come near.");

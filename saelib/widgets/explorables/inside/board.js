@@ -6,7 +6,7 @@ import { brick, chooser, composes, el, slider, uniqueId } from "../../common.js"
  * @typedef {{label: string|null, weak: boolean, f1: number|null, maximum: number, card: boolean}} Named what is known of a brick; `card`: whether its card can be read on this page
  * @typedef {{name: (feature: number) => Named, count: number}} Names the bricks, and how many there are
  */
-const SEEN = 6;
+const SEEN = 6, SEEN_NARROW = 3;
 
 /** A brick in words: "#585, keyword try". @param {number} feature @param {Named} named */
 export const brickInWords = (feature, { label, weak }) => `#${feature}, ${label === null ? "no label" : weak ? `weak: ${label}` : label}`;
@@ -18,7 +18,8 @@ export function board({ names, turns, onShade, onTurn }) {
   const heading = el("p", { className: "sae-label" });
   const rows = el("ul", { className: "sae-on-here" });
   let open = false;
-  const more = el("button", { type: "button", className: "sae-fold", onclick() { open = !open; draw(); } });
+  const first = matchMedia("(max-width: 600px)").matches ? SEEN_NARROW : SEEN;
+  const more = el("button", { type: "button", className: "sae-fold", hidden: true, onclick() { open = !open; draw(); } });
   /** @type {{on: [number, number][], word: string, shaded: number|null, turned: Set<number>}} */
   let seen = { on: [], word: "", shaded: null, turned: new Set() };
 
@@ -31,7 +32,7 @@ export function board({ names, turns, onShade, onTurn }) {
     const shaded = seen.shaded === feature;
     return el("li", {}, tile.node,
       el("div", { className: "sae-on-words" },
-        el("span", { className: label === null || weak ? "sae-muted" : "" }, label ?? "no label fits"),
+        el("span", { className: label === null || weak ? "sae-muted" : "" }, label ?? "no label"),
         el("span", { className: "sae-aside" }, [...(f1 === null ? [] : [`${weak ? "weak, " : ""}F1 ${f1.toFixed(2)}`]), ...(named.maximum ? [`${Math.round((100 * strength) / named.maximum)}% of its strongest`] : [])].join(" · ")),
         ...(named.card ? [el("a", { href: `#feature=${feature}`, "aria-label": `card of brick ${feature}` }, "its card")] : [])),
       el("div", { className: "sae-on-buttons" },
@@ -43,11 +44,11 @@ export function board({ names, turns, onShade, onTurn }) {
     heading.textContent = on.length ? `${on.length} ${on.length === 1 ? "brick is" : "bricks are"} on at ${word}` : `No brick is on at ${word}`;
     // Whoever has pressed a button in a row finds it again.
     const held = rows.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).getAttribute("aria-label") : null;
-    rows.replaceChildren(...(open ? on : on.slice(0, SEEN)).map(row));
+    rows.replaceChildren(...(open ? on : on.slice(0, first)).map(row));
     const again = held && [...rows.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === held);
     if (again) /** @type {HTMLElement} */ (again).focus({ preventScroll: true });
-    more.hidden = on.length <= SEEN;
-    more.textContent = open ? "Show fewer" : `${on.length - SEEN} more`;
+    more.hidden = on.length <= first;
+    more.textContent = open ? "Show fewer" : `${on.length - first} more`;
     more.setAttribute("aria-expanded", String(open));
   }
   return {
@@ -66,7 +67,7 @@ export function board({ names, turns, onShade, onTurn }) {
 export function finder({ names, label, verb, onGive }) {
   const id = uniqueId("brick");
   const note = el("span", { className: "sae-aside", role: "status" });
-  const field = el("input", { type: "number", id, min: 0, max: names.count - 1, step: 1, inputMode: "numeric", placeholder: "585",
+  const field = el("input", { type: "number", id, min: 0, max: names.count - 1, step: 1, inputMode: "numeric",
     onkeydown(/** @type {KeyboardEvent} */ event) {
       if (event.key === "Enter" && !composes(event)) give();
     },
@@ -100,7 +101,7 @@ export function turned({ names, onChange, onWhere, onTurn, onRelease }) {
     const most = kind === "gains" ? 4 : Math.max(1, Math.ceil(1.5 * (named.maximum || 10)));
     const label = brickInWords(feature, named);
     const { node, set } = slider({
-      label, min: 0, max: most, step: kind === "gains" ? 0.25 : most / 60, value,
+      label, min: 0, max: most, step: kind === "gains" ? 0.25 : 0.1, value,
       words: (number) => (number === 0 ? (kind === "gains" ? "off" : "not put in") : kind === "gains" ? (number === 1 ? "as it is" : `× ${number.toFixed(2)}`) : `put in at ${number.toFixed(1)}`),
       onInput: (number) => onChange(kind, feature, number), onRelease,
     });

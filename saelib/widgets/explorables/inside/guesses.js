@@ -8,7 +8,7 @@ export function percent(share) {
   const hundred = 100 * share;
   if (hundred < 0.1) return "<0.1%";
   // 99.97% is not 100%.
-  return hundred > 99.9 ? ">99.9%" : `${hundred < 9.95 || hundred > 99 ? hundred.toFixed(1) : Math.round(hundred)}%`;
+  return hundred > 99.9 ? ">99.9%" : `${hundred < 9.95 || hundred >= 99.5 ? hundred.toFixed(1) : Math.round(hundred)}%`;
 }
 
 /** A list of ten rows, which stay. @param {string} title */
@@ -27,7 +27,8 @@ function list(title) {
       rows.forEach(({ word, share, node: row }, i) => {
         const [token, value] = pairs[i] ?? ["", 0];
         row.hidden = !pairs[i];
-        word.textContent = inWords(token) || "␣";
+        // A word after a blank is another token than the word alone.
+      word.textContent = `${/^ \S/.test(token) ? "·" : ""}${inWords(token)}` || "␣";
         word.setAttribute("aria-label", spoken(token));
         share.textContent = percent(value);
         row.style.setProperty("--share", value.toFixed(4));

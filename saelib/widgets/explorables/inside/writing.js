@@ -25,7 +25,7 @@ export function writing({ controls, onWrite, onStop, onTake }) {
   kind.node.hidden = true;
   const sheets = el("div", { className: "sae-sheets" });
   const state = el("p", { className: "sae-aside" });
-  /** @type {{node: HTMLElement, page: HTMLElement, foot: HTMLElement, text: string, shaded: number|null}[]} */
+  /** @type {{name: string, node: HTMLElement, page: HTMLElement, foot: HTMLElement, text: string, shaded: number|null}[]} */
   let columns = [];
 
   return {
@@ -40,20 +40,27 @@ export function writing({ controls, onWrite, onStop, onTake }) {
       heat.set(lots.temperature);
       kind.set(lots.control === "beside" ? 1 : 0);
     },
-    /** A new sheet for each column. @param {Column[]} names @param {number|null} shaded the brick by which it is shaded */
-    begin(names, shaded) {
+    /**
+     * A new sheet for each column. @param {Column[]} names @param {boolean} keeps whether earlier sheets of other names stay, below @param {number|null} shaded the brick by which it is shaded
+     */
+    begin(names, keeps, shaded) {
       running = true;
       start.textContent = "Stop";
-      state.textContent = `Lots no. ${lots.seed}, the same for all columns: they part only where the GPT expects something else.`;
+      state.textContent = `Lots no. ${lots.seed}.${names.length > 1 ? " The same token draws the same lot in each column, so they part where the GPT expects something else; after that, chance parts them, too." : ""}`;
+      const before = keeps ? columns : [];
       columns = names.map(({ name, note }) => {
         const page = el("div", { className: "sae-text sae-page", role: "group", "aria-label": `What was written: ${name}`, tabIndex: 0, translate: false });
         const foot = el("p", { className: "sae-aside" });
         const take = el("button", { type: "button", onclick: () => onTake(column.text), "aria-label": `Go on from this text: ${name}` }, "Go on from here");
-        const column = { page, foot, text: "", shaded, node: el("section", { "aria-label": name }, el("p", { className: "sae-sheet-name" }, name), el("p", { className: "sae-aside" }, note), page, el("div", { className: "sae-live-tools" }, take), foot) };
+        const column = { name, page, foot, text: "", shaded, node: el("section", { "aria-label": name }, el("p", { className: "sae-sheet-name" }, name), el("p", { className: "sae-aside" }, note), page, el("div", { className: "sae-live-tools" }, take), foot) };
         return column;
       });
+      const rest = before.filter(({ name }) => !columns.some((one) => one.name === name));
+      const written = columns.length;
+      columns = [...columns, ...rest];
       sheets.replaceChildren(...columns.map(({ node }) => node));
-      sheets.style.setProperty("--columns", String(columns.length));
+      sheets.style.setProperty("--columns", String(keeps ? 1 : written));
+      sheets.classList.toggle("sae-stacked", keeps);
     },
     /** @param {Part} part @param {(feature: number) => number} maximum */
     add({ column: number, piece = "", on = [], ended }, maximum) {
@@ -78,6 +85,8 @@ export function writing({ controls, onWrite, onStop, onTake }) {
     end(words) {
       running = false;
       start.textContent = "Let it write";
+      // What comes first is read first.
+      for (const { page } of columns) page.scrollTop = 0;
       if (words) state.textContent = words;
     },
     texts: () => columns.map(({ text }) => text),
