@@ -251,7 +251,9 @@ def test_a_swap_at_the_framed_token_is_that_of_the_chapter(served, new_tab, gpt,
 
 
 def test_what_it_opened_with_is_turned_for_its_own_text_only(served, new_tab, tokenizer, sae):
-    widget = LiveGPT(saelib.load_gpt(), tokenizer, saelib.load(SHIPPED / "sae"), text=SHOP + "def", puts={335: 18.0}, here=True, examples={"def": SHOP + "def"})
+    widget = LiveGPT(
+        saelib.load_gpt(), tokenizer, saelib.load(SHIPPED / "sae"), text=SHOP + "def", puts={335: 18.0}, here=True, examples={"def": SHOP + "def"}
+    )
     section = answered(visit(new_tab(**WIDE), served(widget)).locator("section.sae-live"))
     assert len(lists(section)) == 2
     type_in(section, "x =")
