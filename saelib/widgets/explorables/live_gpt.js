@@ -412,10 +412,11 @@ export default {
     }
     document.addEventListener("saelive-ask", announce);
 
-    /** @param {import("./inside/writing.js").Lots} lots */
+    let writes = 0;
+    /** What is written anew stops what was being written. @param {import("./inside/writing.js").Lots} lots */
     async function write(lots) {
       if (!reading || !pen) return;
-      await link.ask("stop", { session }).catch(() => {});
+      const mine = ++writes;
       const now = changed();
       const pushes = now !== null && now.gains.length + now.puts.length > 0;
       const where = now?.at !== null ? "at the framed token only" : now.gains.length ? "at every token where it is on" : "at every token";
@@ -425,10 +426,12 @@ export default {
       try {
         await link.stream("write", { key: readKey, session, text: readText, count: WRITTEN, seed: lots.seed, temperature: lots.temperature,
           columns: [null, ...(now ? [now] : []), ...(pushes ? [{ ...now, control: { kind: lots.control, seed: lots.seed } }] : [])] },
-        (/** @type {import("./inside/writing.js").Part} */ part) => pen.add(part, (feature) => names.name(feature).maximum));
+        (/** @type {import("./inside/writing.js").Part} */ part) => { if (mine === writes) pen.add(part, (feature) => names.name(feature).maximum); });
+        if (mine !== writes) return;
         pen.end();
         tell({ written: pen.texts() });
       } catch (error) {
+        if (mine !== writes) return;
         pen.end("It stopped writing.");
         fail(error);
       }
