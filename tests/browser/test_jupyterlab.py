@@ -23,6 +23,12 @@ from saelib.widgets.quiz.questions import read_quiz
 
 CHAPTER = ROOT / f"{CHAPTERS[0]}.ipynb"
 TOKEN = "of-a-test"
+LIVE = """import saelib
+from saelib.widgets import LiveGPT
+
+box = saelib.load(saelib.gpt.SHIPPED / "sae")
+live = LiveGPT(saelib.load_gpt(), saelib.load_tokenizer(), box, text="for line in")
+live"""
 SETTINGS = {
     # All outputs stand in the page, those out of sight too.
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -71,6 +77,7 @@ def lab(tmp_path):
     folder, own = tmp_path / "book", tmp_path / "own"
     folder.mkdir()
     nbformat.write(shortened(CHAPTER), folder / CHAPTER.name)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LIVE)]), folder / "live.ipynb")
     quiz = CHAPTER.with_suffix(".quiz.yml")
     (folder / quiz.name).write_text(quiz.read_text(encoding="utf-8"), encoding="utf-8")
     for name, settings in SETTINGS.items():
@@ -123,14 +130,20 @@ def lab(tmp_path):
         log.close()
 
 
-def test_the_first_chapter_answers_in_jupyterlab_and_python_hears_of_it(lab, page):
-    opened = page(f"{lab.address}/lab/tree/{CHAPTER.name}?token={TOKEN}", viewport={"width": 1280, "height": 900})
+def run_all(lab, page, name: str):
+    """A notebook in JupyterLab, all of whose cells are told to run."""
+    opened = page(f"{lab.address}/lab/tree/{name}?token={TOKEN}", viewport={"width": 1280, "height": 900})
     tab = opened.page
     # Run before the kernel is there, the cells would wait for an answer to the question which kernel it should be.
     expect(tab.get_by_text(re.compile(r"\| Idle$"))).to_be_visible(timeout=60_000)
     tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_text("Run All Cells", exact=True).click()
+    return opened
 
+
+def test_the_first_chapter_answers_in_jupyterlab_and_python_hears_of_it(lab, page):
+    opened = run_all(lab, page, CHAPTER.name)
+    tab = opened.page
     question = read_quiz(CHAPTER.with_suffix(".quiz.yml"))["questions"][0]
     right = next(option["text"] for option in question["options"] if option.get("right"))
     group = tab.get_by_role("group", name=question["prompt"], exact=True)
@@ -178,4 +191,37 @@ def test_the_first_chapter_answers_in_jupyterlab_and_python_hears_of_it(lab, pag
     assert lab.ask(f"setattr({quiz}, 'answers', {{{question['id']!r}: {wrong!r}}})", f"{quiz}.score") == [None, 0]
     expect(group.get_by_role("radio", name=wrong, exact=True)).to_be_checked()
     expect(group.get_by_role("status")).to_have_text(re.compile("^Not quite"))
+    assert opened.foreign == []
+
+
+def test_the_live_gpt_reads_in_jupyterlab_and_python_hears_and_says(lab, page):
+    opened = run_all(lab, page, "live.ipynb")
+    explorable = opened.page.locator("section.sae-live")
+    expect(explorable.locator(".sae-readout")).to_contain_text("After “in” the GPT expects", timeout=120_000)
+
+    def heard(expression: str, value) -> None:
+        for _ in range(40):
+            if lab.ask(expression) == [value]:
+                return
+            time.sleep(0.25)
+        assert lab.ask(expression) == [value]
+
+    # What is typed, Python hears; the keys are the field's own, though the notebook has a use for them as well.
+    field = explorable.get_by_role("textbox", name="Your text")
+    field.fill("while x")
+    field.press("End")
+    field.press("Enter")
+    field.press_sequentially("if")
+    heard("[live.text, live.tokens[1:], len(live.features)]", ["while x\nif", ["while", " x", "\n", "if"], 5])
+    strongest = lab.ask("live.features[-1][0][0]")[0]
+    explorable.get_by_role("button", name=f"Turn brick {strongest}", exact=True).click()
+    heard("live.gains", [[strongest, 0]])
+    # And what Python says is read.
+    lab.ask("setattr(live, 'text', 'import os')", f"setattr(live, 'gains', [[{strongest}, 2.0]])")
+    expect(field).to_have_value("import os")
+    expect(explorable.get_by_role("slider", name=re.compile(f"^#{strongest},"))).to_have_value("2")
+    explorable.get_by_role("button", name="Let it write").click()
+    expect(explorable.get_by_role("button", name="Stop")).to_be_visible()
+    expect(explorable.get_by_role("button", name="Let it write")).to_be_visible(timeout=60_000)
+    heard("[len(live.written), all(map(bool, live.written))]", [3, True])
     assert opened.foreign == []
