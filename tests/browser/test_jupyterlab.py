@@ -77,7 +77,9 @@ def lab(tmp_path):
     folder, own = tmp_path / "book", tmp_path / "own"
     folder.mkdir()
     nbformat.write(shortened(CHAPTER), folder / CHAPTER.name)
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LIVE)]), folder / "live.ipynb")
+    # Without the name of its kernel, a notebook asks for one.
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LIVE)], metadata=kernel), folder / "live.ipynb")
     quiz = CHAPTER.with_suffix(".quiz.yml")
     (folder / quiz.name).write_text(quiz.read_text(encoding="utf-8"), encoding="utf-8")
     for name, settings in SETTINGS.items():
