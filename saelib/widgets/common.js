@@ -19,6 +19,8 @@ export function el(tag, props = {}, ...children) {
   // The keys pressed in a control are its own: JupyterLab, for which the arrows and Enter move between cells, leaves
   // them alone where it finds this mark.
   if (CONTROLS.has(tag) || "tabIndex" in props) node.setAttribute("data-lm-suppress-shortcuts", "true");
+  // JupyterLab would let no line break into a field within a notebook.
+  if (tag === "textarea") node.addEventListener("beforeinput", (/** @type {Event} */ event) => event.stopPropagation());
   // In a page that a browser translates, code stays what it is.
   if (tag === "code") node.translate = false;
   node.append(...children);

@@ -42,11 +42,11 @@ function list(title) {
  * @returns {{node: HTMLElement, show: (plain: [string, number][], edited: [string, number][]|null, names?: [string, string]) => void}}
  */
 export function guesses() {
-  const [plain, edited] = [list("What comes next"), list("With what you turned")];
+  const [plain, edited] = [list("What comes next"), list("Turned")];
   const node = el("div", { className: "sae-pair" }, plain.node, edited.node);
   return {
     node,
-    show(first, second, [name, other] = second ? ["As it is", "With what you turned"] : ["What comes next", ""]) {
+    show(first, second, [name, other] = second ? ["As it is", "Turned"] : ["What comes next", ""]) {
       plain.heading.textContent = name;
       plain.show(first, new Set());
       edited.node.hidden = !second;
