@@ -5,19 +5,19 @@
 The clock runs in the page, from the request until the answer is there. Each line: the median, and the fastest and slowest of all rounds.
 """
 
-import platform
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS / "browser"))
+sys.path[:0] = [str(TESTS / "browser"), str(TESTS / "replication")]
 
 import chromium  # noqa: E402
 import live  # noqa: E402
 import saelib  # noqa: E402
 from pages import ROOT, serving  # noqa: E402
+from replicate import machine  # noqa: E402
 from saelib.gpt import SHIPPED, load_gpt, load_tokenizer  # noqa: E402
 from saelib.widgets.explorables.live_tokens import pack_tokenizer  # noqa: E402
 
@@ -55,7 +55,7 @@ def main() -> None:
     source = (ROOT / "saelib" / "language.py").read_text(encoding="utf-8")
     offsets = tokenizer.encode(source).offsets
     texts = [source[: offsets[count - 2][1]] for count in (200, 100)]
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}; milliseconds, and tokens a second")
+    print(f"{machine()['processor']}, {machine()['cores']} cores; milliseconds, and tokens a second")
     with tempfile.TemporaryDirectory() as name, chromium.launched() as browser, serving(Path(name)) as address:
         folder = Path(name)
         pair = live.Pair(load_gpt(), saelib.load(SHIPPED / "sae"), 2, tokenizer, 0, folder)
