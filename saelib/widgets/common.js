@@ -19,13 +19,16 @@ export function el(tag, props = {}, ...children) {
   // The keys pressed in a control are its own: JupyterLab, for which the arrows and Enter move between cells, leaves
   // them alone where it finds this mark.
   if (CONTROLS.has(tag) || "tabIndex" in props) node.setAttribute("data-lm-suppress-shortcuts", "true");
-  // JupyterLab would let no line break into a field within a notebook.
-  if (tag === "textarea") node.addEventListener("beforeinput", (/** @type {Event} */ event) => event.stopPropagation());
   // In a page that a browser translates, code stays what it is.
   if (tag === "code") node.translate = false;
   node.append(...children);
   return node;
 }
+
+// JupyterLab lets no line break into a field that stands in a notebook's output: it hears of it here first, and no more.
+addEventListener("beforeinput", (event) => {
+  if (event.target instanceof HTMLTextAreaElement && event.target.closest(".sae")) event.stopPropagation();
+}, { capture: true });
 
 /**
  * Whether a key goes to an input method, with which letters of many languages are put together. Safari tells of the last such

@@ -214,7 +214,7 @@ def test_the_live_gpt_reads_in_jupyterlab_and_python_hears_and_says(lab, page):
     field.press("End")
     field.press("Enter")
     field.press_sequentially("if")
-    heard("[live.text, live.tokens[1:], len(live.features)]", ["while x\nif", ["while", " x", "\n", "if"], 5])
+    heard("[live.text, live.tokens[1:], len(live.features)]", ["while x\nif", ["wh", "ile", " x", "\n", "if"], 6])
     strongest = lab.ask("live.features[-1][0][0]")[0]
     explorable.get_by_role("button", name=f"Turn brick {strongest}", exact=True).click()
     heard("live.gains", [[strongest, 0]])
