@@ -96,7 +96,8 @@ def test_a_dial_of_eleven_boxes_is_light(digits):
 
 @pytest.mark.parametrize("name", ["dial.js", "switchboard.js", "superposition.js", "one_price.js", "turn_the_plane.js", "linked_card.js"])
 def test_the_code_of_each_is_light(name):
-    assert len(gzip.compress(javascript(f"explorables/{name}").encode())) < 8_200
+    # 200 of these are for data that comes late and for line breaks in a notebook's fields, which all bring along.
+    assert len(gzip.compress(javascript(f"explorables/{name}").encode())) < 8_400
 
 
 @pytest.mark.parametrize(
