@@ -44,20 +44,24 @@ def test_it_writes_tokenizer_weights_kept_weights_and_history_and_has_learned(ma
     assert bits_per_byte(token_losses(models[2], text), [FILES[1].text]) == pytest.approx(bits[24], abs=0.01)  # in half precision
 
 
-def test_a_run_that_is_stopped_and_started_again_ends_as_if_it_had_not_been(make, tmp_path, monkeypatch):
-    make(tmp_path / "whole")
-    own = make_gpt.batch
+def stop(monkeypatch, run, at: int = 13) -> None:
+    """Begin a run that is interrupted at a step."""
+    batch = make_gpt.batch
 
     def broken(ids, size, context, seed, step):
-        if step == 13:
+        if step == at:
             raise KeyboardInterrupt
-        return own(ids, size, context, seed, step)
+        return batch(ids, size, context, seed, step)
 
-    monkeypatch.setattr(make_gpt, "batch", broken)
-    with pytest.raises(KeyboardInterrupt):
-        make(tmp_path / "stopped")
+    with monkeypatch.context() as meanwhile, pytest.raises(KeyboardInterrupt):
+        meanwhile.setattr(make_gpt, "batch", broken)
+        run()
+
+
+def test_a_run_that_is_stopped_and_started_again_ends_as_if_it_had_not_been(make, tmp_path, monkeypatch):
+    make(tmp_path / "whole")
+    stop(monkeypatch, lambda: make(tmp_path / "stopped"))
     assert not (tmp_path / "stopped" / "gpt.safetensors").exists()
-    monkeypatch.setattr(make_gpt, "batch", own)
     make(tmp_path / "stopped")
     for name in ("gpt.safetensors", "gpt-8.safetensors"):
         one, other = (load_gpt(tmp_path / folder / name).state_dict() for folder in ("whole", "stopped"))
@@ -176,17 +180,8 @@ def test_one_file_is_enough(own, tmp_path, capsys):
 
 
 def test_a_run_on_ones_own_texts_goes_on_and_ends_as_if_it_had_not_been_stopped(own, tmp_path, monkeypatch):
-    whole, batch = own(out=tmp_path / "whole"), make_gpt.batch
-
-    def broken(ids, size, context, seed, step):
-        if step == 13:
-            raise KeyboardInterrupt
-        return batch(ids, size, context, seed, step)
-
-    monkeypatch.setattr(make_gpt, "batch", broken)
-    with pytest.raises(KeyboardInterrupt):
-        own()
-    monkeypatch.setattr(make_gpt, "batch", batch)
+    whole = own(out=tmp_path / "whole")
+    stop(monkeypatch, own)
     (tmp_path / "texts").rename(tmp_path / "moved")  # they are known by what they are, not where
     out = own(tmp_path / "moved")
     one, other = (load_gpt(folder / "gpt.safetensors").state_dict() for folder in (whole, out))

@@ -98,7 +98,7 @@ export default {
     if (age) controls.append(age.node);
     const box = shows("bricks") ? board({ names, turns: shows("turn"), onShade: (brick) => change({ brick, head: null }), onTurn: turn }) : null;
     const finding = shows("bricks") && !shows("turn") ? finder({ names, label: "Shade the text by brick", verb: "Shade", onGive: (brick) => change({ brick, head: null }) }) : null;
-    const turning = shows("turn") ? turned({ names, onTurn: turn, onRelease: () => {},
+    const turning = shows("turn") ? turned({ names, onTurn: turn,
       onChange(kind, feature, value) {
         const next = new Map(state[kind]);
         if (value === null) next.delete(feature);
@@ -229,16 +229,16 @@ export default {
     const top = (read, at) => Array.from({ length: TOP }, (_, i) => [loaded?.tokens[read.top[TOP * at + i]] ?? "", read.share[TOP * at + i]]);
 
     let [started, asked] = [false, 0];
-    /** @param {number} waiting */
-    const busy = (waiting) => section.setAttribute("aria-busy", String(waiting > 0));
     let waiting = 0;
+    /** @param {1|-1} more */
+    const busy = (more) => section.setAttribute("aria-busy", String((waiting += more) > 0));
     /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
     async function wait(promise) {
-      busy(++waiting);
+      busy(1);
       try {
         return await promise;
       } finally {
-        busy(--waiting);
+        busy(-1);
       }
     }
     /** Whatever went wrong: the text stays. @param {unknown} error */
@@ -253,13 +253,15 @@ export default {
     async function load(younger) {
       const weights = await (younger === null ? brought(model, "weights") : brought(model, "younger", younger));
       const box = younger === null && ["bricks", "turn"].some(shows) ? await brought(model, "box") : null;
+      const vocabulary = younger === null ? await brought(model, "vocabulary") : null;
+      // From here on nothing is waited for, so that of two explorables that start at once the second finds what the first has asked for.
       if (!shared.has(weights)) shared.set(weights, new Map());
       const entries = /** @type {Map<object|null, {key: string, loaded: Promise<Loaded>}>} */ (shared.get(weights));
       let entry = entries.get(box);
       if (!entry) {
         const bytes = (/** @type {DataView} */ view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
         const name = uniqueId("gpt");
-        const request = younger === null ? { tokenizer: bytes(await brought(model, "vocabulary")), ...(box && { sae: bytes(box) }) } : { like: key };
+        const request = vocabulary ? { tokenizer: bytes(vocabulary), ...(box && { sae: bytes(box) }) } : { like: key };
         entry = { key: name, loaded: link.ask("load", { key: name, gpt: bytes(weights), ...request }) };
         entries.set(box, entry);
         entry.loaded.catch(() => entries.delete(box));
@@ -295,12 +297,12 @@ export default {
       again = true;
       if (reads) return;
       reads = true;
-      busy(++waiting);
+      busy(1);
       while (again) {
         again = false;
         await readOnce();
       }
-      busy(--waiting);
+      busy(-1);
       reads = false;
       glance();
     }

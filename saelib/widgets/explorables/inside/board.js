@@ -84,10 +84,10 @@ export function finder({ names, label, verb, onGive }) {
 /**
  * The turned bricks, each with its slider.
  * @typedef {{gains: Map<number, number>, puts: Map<number, number>, here: boolean}} Turned
- * @param {{names: Names, onChange: (kind: "gains"|"puts", feature: number, value: number|null) => void, onWhere: (here: boolean) => void, onTurn: (feature: number) => void, onRelease: () => void}} options
+ * @param {{names: Names, onChange: (kind: "gains"|"puts", feature: number, value: number|null) => void, onWhere: (here: boolean) => void, onTurn: (feature: number) => void}} options
  *   `onChange` with null takes the brick out of the list
  */
-export function turned({ names, onChange, onWhere, onTurn, onRelease }) {
+export function turned({ names, onChange, onWhere, onTurn }) {
   const rows = el("div", { className: "sae-turned" });
   /** @type {Map<string, {node: HTMLElement, set: (value: number) => void}>} */
   const sliders = new Map();
@@ -103,7 +103,7 @@ export function turned({ names, onChange, onWhere, onTurn, onRelease }) {
     const { node, set } = slider({
       label, min: 0, max: most, step: kind === "gains" ? 0.25 : 0.1, value,
       words: (number) => (number === 0 ? (kind === "gains" ? "off" : "not put in") : kind === "gains" ? (number === 1 ? "as it is" : `× ${number.toFixed(2)}`) : `put in at ${number.toFixed(1)}`),
-      onInput: (number) => onChange(kind, feature, number), onRelease,
+      onInput: (number) => onChange(kind, feature, number),
     });
     const back = el("button", { type: "button", "aria-label": `Put brick ${feature} back`, onclick() {
       // The button goes with its row; who pressed it by a key goes on from the field below.

@@ -33,13 +33,6 @@ export function writing({ controls, onWrite, onStop, onTake }) {
       el("div", { className: "sae-live-tools" }, start, other, heat.node), ...(controls ? [kind.node] : []), state, sheets),
     /** Whether there is anything to compare with. @param {boolean} turned */
     compare(turned) { kind.node.hidden = !turned; },
-    lots: () => ({ ...lots }),
-    /** @param {Lots} news */
-    setLots(news) {
-      Object.assign(lots, news);
-      heat.set(lots.temperature);
-      kind.set(lots.control === "beside" ? 1 : 0);
-    },
     /**
      * A new sheet for each column. @param {Column[]} names @param {boolean} keeps whether earlier sheets of other names stay, below @param {number|null} shaded the brick by which it is shaded
      */
